@@ -1,0 +1,81 @@
+// swift-tools-version: 6.2
+// vRDMA: RDMA for every Linux process, container and virtual machine.
+//
+// The order of the targets is the order of the layers: a target imports only targets above it.
+// docs/architecture.md explains each in one line; Tests/ArchitectureTests enforces the graph.
+
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let cSettings: [CSetting] = [
+    .unsafeFlags(["-Wall", "-Wextra", "-Werror"])
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func executable(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: path, swiftSettings: swiftSettings,
+        linkerSettings: [.unsafeFlags(["-static-stdlib"])])
+}
+
+func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let dropInLinkerSettings: [LinkerSetting] = [
+    .unsafeFlags([
+        "-static-stdlib",
+        "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/IBVerbsDropIn/libibverbs.map",
+        "-Xlinker", "-soname=libibverbs.so.1",
+    ])
+]
+
+let package = Package(
+    name: "vRDMA",
+    products: [
+        .library(name: "VRDMA", targets: ["VRDMA"]),
+        .library(name: "ibverbs", type: .dynamic, targets: ["IBVerbsDropIn"]),
+        .executable(name: "vrdma-endpointd", targets: ["vrdma-endpointd"]),
+        .executable(name: "vrdma-guestd", targets: ["vrdma-guestd"]),
+        .executable(name: "vrdma", targets: ["vrdma"]),
+        .executable(name: "vrdma-bench", targets: ["vrdma-bench"]),
+    ],
+    targets: [
+        .target(name: "CVRDMAABI", cSettings: cSettings),
+        .target(name: "CLinux", cSettings: cSettings),
+        .systemLibrary(name: "CRDMAHeaders", providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+
+        library("Verbs"),
+        library("Tables"),
+        library("LinuxIO", ["CLinux", "Verbs"]),
+        library("MemoryTranslation", ["Verbs", "Tables"]),
+        library("SharedMemory", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO"]),
+        library("Endpoint", ["CVRDMAABI", "CLinux", "Verbs", "Tables", "MemoryTranslation", "SharedMemory"]),
+        library("Service", ["CSystemd", "Verbs", "LinuxIO"]),
+        library("EndpointRuntime", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Endpoint", "Service"]),
+        library("GuestDriver", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service"]),
+        library("Provider", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory"]),
+        library("VRDMA", ["Verbs", "Provider"]),
+        .target(
+            name: "IBVerbsDropIn",
+            dependencies: ["CRDMAHeaders", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"],
+            exclude: ["libibverbs.map"], swiftSettings: swiftSettings, linkerSettings: dropInLinkerSettings),
+
+        executable("vrdma-endpointd", ["EndpointRuntime", "Service"]),
+        executable("vrdma-guestd", ["GuestDriver", "Service"]),
+        executable("vrdma", ["EndpointRuntime", "GuestDriver", "Service", "Verbs", "LinuxIO"]),
+        executable("vrdma-bench", ["VRDMA"]),
+
+        test("VerbsTests", ["Verbs"]),
+        test("ServiceTests", ["Service"]),
+    ]
+)

@@ -1,0 +1,2 @@
+/* Compiles the layout assertions of the ABI. */
+#include "vrdma_abi.h"
