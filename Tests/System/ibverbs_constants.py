@@ -1,0 +1,89 @@
+"""Values of the verbs enumerations that the ABI carries (rdma-core, infiniband/verbs.h)."""
+
+# enum ibv_qp_state
+QPS_RESET, QPS_INIT, QPS_RTR, QPS_RTS, QPS_SQD, QPS_SQE, QPS_ERR = range(7)
+
+# enum ibv_qp_attr_mask
+QP_STATE = 1 << 0
+QP_CUR_STATE = 1 << 1
+QP_EN_SQD_ASYNC_NOTIFY = 1 << 2
+QP_ACCESS_FLAGS = 1 << 3
+QP_PKEY_INDEX = 1 << 4
+QP_PORT = 1 << 5
+QP_QKEY = 1 << 6
+QP_AV = 1 << 7
+QP_PATH_MTU = 1 << 8
+QP_TIMEOUT = 1 << 9
+QP_RETRY_CNT = 1 << 10
+QP_RNR_RETRY = 1 << 11
+QP_RQ_PSN = 1 << 12
+QP_MAX_QP_RD_ATOMIC = 1 << 13
+QP_ALT_PATH = 1 << 14
+QP_MIN_RNR_TIMER = 1 << 15
+QP_SQ_PSN = 1 << 16
+QP_MAX_DEST_RD_ATOMIC = 1 << 17
+QP_PATH_MIG_STATE = 1 << 18
+QP_CAP = 1 << 19
+QP_DEST_QPN = 1 << 20
+
+# What a reliable connection needs for each step (IBA vol. 1, table 91; ibv_modify_qp(3))
+MASK_INIT = QP_STATE | QP_PKEY_INDEX | QP_PORT | QP_ACCESS_FLAGS
+MASK_RTR = (QP_STATE | QP_AV | QP_PATH_MTU | QP_DEST_QPN | QP_RQ_PSN | QP_MAX_DEST_RD_ATOMIC
+            | QP_MIN_RNR_TIMER)
+MASK_RTS = QP_STATE | QP_TIMEOUT | QP_RETRY_CNT | QP_RNR_RETRY | QP_SQ_PSN | QP_MAX_QP_RD_ATOMIC
+
+# enum ibv_access_flags
+ACCESS_LOCAL_WRITE = 1 << 0
+ACCESS_REMOTE_WRITE = 1 << 1
+ACCESS_REMOTE_READ = 1 << 2
+ACCESS_REMOTE_ATOMIC = 1 << 3
+ACCESS_ZERO_BASED = 1 << 5
+ACCESS_ALL = ACCESS_LOCAL_WRITE | ACCESS_REMOTE_WRITE | ACCESS_REMOTE_READ | ACCESS_REMOTE_ATOMIC
+
+# enum ibv_wc_status
+WC_SUCCESS = 0
+WC_LOC_LEN_ERR = 1
+WC_LOC_QP_OP_ERR = 2
+WC_LOC_PROT_ERR = 4
+WC_WR_FLUSH_ERR = 5
+WC_BAD_RESP_ERR = 7
+WC_LOC_ACCESS_ERR = 8
+WC_REM_INV_REQ_ERR = 9
+WC_REM_ACCESS_ERR = 10
+WC_REM_OP_ERR = 11
+WC_RETRY_EXC_ERR = 12
+WC_RNR_RETRY_EXC_ERR = 13
+WC_LAST = 23
+WC_STATUS_NAMES = {
+    0: "SUCCESS", 1: "LOC_LEN_ERR", 2: "LOC_QP_OP_ERR", 3: "LOC_EEC_OP_ERR", 4: "LOC_PROT_ERR", 5: "WR_FLUSH_ERR",
+    6: "MW_BIND_ERR", 7: "BAD_RESP_ERR", 8: "LOC_ACCESS_ERR", 9: "REM_INV_REQ_ERR", 10: "REM_ACCESS_ERR",
+    11: "REM_OP_ERR", 12: "RETRY_EXC_ERR", 13: "RNR_RETRY_EXC_ERR",
+}
+
+# enum ibv_wc_opcode
+WC_SEND = 0
+WC_RDMA_WRITE = 1
+WC_RDMA_READ = 2
+WC_COMP_SWAP = 3
+WC_FETCH_ADD = 4
+WC_RECV = 128
+WC_RECV_RDMA_WITH_IMM = 129
+
+# enum ibv_event_type
+EVENT_CQ_ERR = 0
+EVENT_QP_FATAL = 1
+EVENT_QP_REQ_ERR = 2
+EVENT_QP_ACCESS_ERR = 3
+EVENT_COMM_EST = 4
+EVENT_SQ_DRAINED = 5
+EVENT_DEVICE_FATAL = 8
+
+PORT_ACTIVE = 4
+MTU_4096 = 5
+ATOMIC_HCA = 1
+LINK_LAYER_ETHERNET = 2
+
+
+def status_name(status):
+    """The name of a completion status, or its number where it has none here."""
+    return WC_STATUS_NAMES.get(status, str(status))
