@@ -1,0 +1,82 @@
+import Verbs
+
+/// The configuration of an endpoint (`vrdma-endpoint.conf(5)`).
+package struct EndpointConfiguration: Sendable {
+    /// Who may be a guest.
+    package enum Admission: String, CaseIterable, Sendable {
+        /// Any guest driver that may open the socket, under a name and address of its choice.
+        case any
+        /// Only the guests of `[guest NAME]` sections.
+        case listed
+    }
+
+    /// The way to peers that are not guests of this endpoint.
+    package enum Adapter: String, CaseIterable, Sendable {
+        /// There is none: guests reach each other only.
+        case none
+    }
+
+    /// A guest with a section of its own.
+    package struct Guest: Hashable, Sendable {
+        /// Its name.
+        package var name: String
+        /// Its address; nil leaves it to the guest driver.
+        package var address: GID?
+        /// The user whose processes may be this guest's driver.
+        package var user: AccountName?
+        /// The endpoint's limits with this guest's own in their place.
+        package var limits: GuestLimits
+        /// The line of its section.
+        package var line: Int
+    }
+
+    /// The socket that guest drivers connect to.
+    package var socketPath = "/run/vrdma/endpoint.sock"
+    /// The socket that answers `vrdma status`.
+    package var adminSocketPath = "/run/vrdma/endpoint-admin.sock"
+    /// Owner, group and mode of the socket for guest drivers.
+    package var socketAccess = SocketAccess()
+    /// Permission bits of the socket that answers `vrdma status`; its owner and group are the other's.
+    package var adminSocketMode: UInt32 = 0o660
+    /// Who may be a guest.
+    package var admission = Admission.any
+    /// Guests at one time.
+    package var maximumGuests = 256
+    /// The way to peers elsewhere.
+    package var adapter = Adapter.none
+    /// The log.
+    package var log = LogConfiguration()
+    /// The limits of each guest without limits of its own.
+    package var limits = GuestLimits()
+    /// The engine's turns.
+    package var engine = EngineConfiguration()
+    /// The guests with sections of their own, in the order of the file.
+    package var guests: [Guest] = []
+
+    /// Creates the default configuration.
+    package init() {}
+
+    /// The guest with a section of its own, if it has one.
+    package func guest(named name: String) -> Guest? {
+        guests.first { $0.name == name }
+    }
+}
+
+/// How the endpoint's engine divides its time.
+package struct EngineConfiguration: Hashable, Sendable {
+    /// Work requests of one queue pair in one turn, so that none can keep the others waiting.
+    package var workRequestsPerTurn = 128
+    /// Bytes moved for one queue pair in one turn.
+    package var bytesPerTurn = 1 << 20
+    /// Time without work after which the engine sleeps until a doorbell wakes it.
+    package var idleSpinNanoseconds = 50000
+
+    /// Creates the default turns.
+    package init() {}
+
+    static let settings: [ConfigurationSetting<EngineConfiguration>] = [
+        .count("work-requests-per-turn", \.workRequestsPerTurn, in: 1...65536),
+        .size("bytes-per-turn", bytes: \.bytesPerTurn, in: 4096...(1 << 30)),
+        .duration("idle-spin", nanoseconds: \.idleSpinNanoseconds, in: 0...1_000_000_000),
+    ]
+}
