@@ -7,9 +7,9 @@ extension EndpointConfiguration {
             .socketPath("admin-socket", \.adminSocketPath),
             SocketAccess.mode("admin-mode", \.adminSocketMode),
             .choice("guests", \.admission, isReloadable: true),
-            .count("maximum-guests", \.maximumGuests, in: 1...65535, isReloadable: true),
             adapterSetting,
         ] + SocketAccess.settings.map { $0.lifted(to: \.socketAccess) }
+        + EndpointTotals.settings.map { $0.lifted(to: \.totals) }
 
     static let guestSettings: [ConfigurationSetting<Guest>] =
         [
@@ -71,10 +71,10 @@ extension EndpointConfiguration {
                 reader.line(of: "guests", in: "endpoint"), key: "guests", "no guest is listed",
                 remedy: "add a [guest NAME] section, or write 'guests = any'")
         }
-        if guests.count > maximumGuests {
+        if guests.count > totals.guests {
             reader.note(
                 reader.line(of: "maximum-guests", in: "endpoint"), key: "maximum-guests",
-                "\(guests.count) guests are listed, but \(maximumGuests) are permitted")
+                "\(guests.count) guests are listed, but \(totals.guests) are permitted")
         }
         var namesByAddress: [GID: String] = [:]
         for guest in guests {

@@ -40,8 +40,8 @@ package struct EndpointConfiguration: Sendable {
     package var adminSocketMode: UInt32 = 0o660
     /// Who may be a guest.
     package var admission = Admission.any
-    /// Guests at one time.
-    package var maximumGuests = 256
+    /// What all guests together may use.
+    package var totals = EndpointTotals()
     /// The way to peers elsewhere.
     package var adapter = Adapter.none
     /// The log.
@@ -62,12 +62,36 @@ package struct EndpointConfiguration: Sendable {
     }
 }
 
+/// What all guests of an endpoint together may use at one time.
+package struct EndpointTotals: Hashable, Sendable {
+    /// Guests.
+    package var guests = 256
+    /// Open device contexts.
+    package var contexts = 4096
+    /// Queue pairs.
+    package var queuePairs = 65536
+    /// Completion queues.
+    package var completionQueues = 65536
+
+    /// Creates the default totals.
+    package init() {}
+
+    static let settings: [ConfigurationSetting<EndpointTotals>] = [
+        .count("maximum-guests", \.guests, in: 1...65535, isReloadable: true),
+        .count("maximum-contexts", \.contexts, in: 1...1_048_576, isReloadable: true),
+        .count("maximum-queue-pairs", \.queuePairs, in: 1...16_777_214, isReloadable: true),
+        .count("maximum-completion-queues", \.completionQueues, in: 1...16_777_214, isReloadable: true),
+    ]
+}
+
 /// How the endpoint's engine divides its time.
 package struct EngineConfiguration: Hashable, Sendable {
     /// Work requests of one queue pair in one turn, so that none can keep the others waiting.
     package var workRequestsPerTurn = 128
     /// Bytes moved for one queue pair in one turn.
     package var bytesPerTurn = 1 << 20
+    /// Doorbells of one context looked at in one turn.
+    package var doorbellsPerTurn = 256
     /// Time without work after which the engine sleeps until a doorbell wakes it.
     package var idleSpinNanoseconds = 50000
 
@@ -77,6 +101,7 @@ package struct EngineConfiguration: Hashable, Sendable {
     static let settings: [ConfigurationSetting<EngineConfiguration>] = [
         .count("work-requests-per-turn", \.workRequestsPerTurn, in: 1...65536),
         .size("bytes-per-turn", bytes: \.bytesPerTurn, in: 4096...(1 << 30)),
+        .count("doorbells-per-turn", \.doorbellsPerTurn, in: 1...131_072),
         .duration("idle-spin", nanoseconds: \.idleSpinNanoseconds, in: 0...1_000_000_000),
     ]
 }

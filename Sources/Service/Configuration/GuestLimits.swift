@@ -1,7 +1,7 @@
 /// What one guest may use at an endpoint. Reaching a limit is an ordinary error of the verb that asked (`ENOMEM`).
 package struct GuestLimits: Hashable, Sendable {
     /// Open device contexts, one or more per application.
-    package var contexts = 1024
+    package var contexts = 256
     /// Protection domains.
     package var protectionDomains = 4096
     /// Memory regions; a memory key has 24 bits of index (IBA 3.5.3), of which 0 is not used.
@@ -13,13 +13,19 @@ package struct GuestLimits: Hashable, Sendable {
     /// Queue pairs; a queue pair number has 24 bits, of which 0 and 1 are reserved (IBA 3.5.1).
     package var queuePairs = 16384
     /// Work requests of one send or receive queue.
-    package var workRequestsPerQueue = 16384
+    package var workRequestsPerQueue = 32768
     /// Scatter/gather elements of one work request.
     package var scatterGatherElements = 32
+    /// Bytes of inline data of one work request.
+    package var inlineBytes = 512
+    /// RDMA READs and atomics that a queue pair may have outstanding in each direction; 8 bits in the verbs' attributes.
+    package var outstandingReads = 128
     /// Completion channels.
-    package var completionChannels = 4096
+    package var completionChannels = 1024
     /// Shared-memory regions (memfds) mapped by the endpoint; each takes a file descriptor and a mapping of it.
     package var sharedMemoryRegions = 4096
+    /// Pieces of shared memory of which one memory region is made.
+    package var extentsPerMemoryRegion = 1 << 20
     /// Bytes of the guest's memory that the endpoint maps at one time.
     package var mappedMemoryBytes = 64 << 30
     /// Bytes of one message; the transport's own limit is 2 GiB (IBA 9.3.3).
@@ -38,8 +44,11 @@ package struct GuestLimits: Hashable, Sendable {
         .count("queue-pairs", \.queuePairs, in: 1...1_048_576, isReloadable: true),
         .count("work-requests", \.workRequestsPerQueue, in: 1...65536, isReloadable: true),
         .count("scatter-gather-elements", \.scatterGatherElements, in: 1...32, isReloadable: true),
+        .size("inline-data", bytes: \.inlineBytes, in: 0...4096, isReloadable: true),
+        .count("outstanding-reads", \.outstandingReads, in: 1...255, isReloadable: true),
         .count("completion-channels", \.completionChannels, in: 1...1_048_576, isReloadable: true),
         .count("shared-memory-regions", \.sharedMemoryRegions, in: 1...1_048_576, isReloadable: true),
+        .count("extents", \.extentsPerMemoryRegion, in: 1...16_777_216, isReloadable: true),
         .size("mapped-memory", bytes: \.mappedMemoryBytes, in: (1 << 20)...(1 << 46), isReloadable: true),
         .size("message-size", bytes: \.messageBytes, in: 4096...(1 << 31), isReloadable: true),
     ]
