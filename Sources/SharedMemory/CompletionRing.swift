@@ -6,7 +6,7 @@ import CVRDMAABI
 /// A view of pointers into a `Mapping` whose bounds were checked when it was made; it must not outlive the mapping.
 @frozen
 @usableFromInline
-package struct CompletionRing {
+package struct CompletionRing: BitwiseCopyable {
     @usableFromInline let header: UnsafeMutableRawPointer
     @usableFromInline let entries: UnsafeMutableRawPointer
     /// The number of entries, a power of two.

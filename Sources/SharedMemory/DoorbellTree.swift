@@ -6,7 +6,7 @@ import CVRDMAABI
 /// A view of pointers into a `Mapping` whose bounds were checked when it was made; it must not outlive the mapping.
 @frozen
 @usableFromInline
-package struct DoorbellTree {
+package struct DoorbellTree: BitwiseCopyable {
     @usableFromInline let header: UnsafeMutableRawPointer
     @usableFromInline static var summaryOffset: Int { 64 }
     @usableFromInline static var branchesOffset: Int { 256 }

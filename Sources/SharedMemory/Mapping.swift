@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LinuxIO
 import Verbs
@@ -35,5 +36,15 @@ package final class Mapping: Sendable {
     /// Whether `count` bytes at `offset` lie inside, with `offset` a multiple of `alignment`.
     package func contains(offset: UInt64, count: UInt64, alignment: UInt64 = 1) -> Bool {
         offset <= UInt64(sizeBytes) && count <= UInt64(sizeBytes) - offset && offset % alignment == 0
+    }
+}
+
+extension Mapping {
+    /// One reading of a structure of 8-byte words at an offset that the caller has checked.
+    package func snapshot<Value: BitwiseCopyable>(at offset: Int, as type: Value.Type) -> Value {
+        withUnsafeTemporaryAllocation(byteCount: MemoryLayout<Value>.size, alignment: 8) { copy in
+            clinux_snapshot(copy.baseAddress, base + offset, copy.count)
+            return copy.load(as: Value.self)
+        }
     }
 }

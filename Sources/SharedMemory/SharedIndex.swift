@@ -3,7 +3,7 @@ import CLinux
 /// One 32-bit word of shared memory with a single writer: a ring index or a wake-up flag.
 @frozen
 @usableFromInline
-package struct SharedIndex {
+package struct SharedIndex: BitwiseCopyable {
     @usableFromInline let address: UnsafeMutableRawPointer
 
     @inlinable

@@ -1,5 +1,5 @@
 /// What may be done to a memory region or through a queue pair; the bits of `enum ibv_access_flags` (ibv_reg_mr(3)).
-public struct AccessFlags: OptionSet, Hashable, Sendable {
+public struct AccessFlags: OptionSet, BitwiseCopyable, Hashable, Sendable {
     public let rawValue: UInt32
 
     @inlinable

@@ -1,5 +1,5 @@
 /// An asynchronous event of the device; the values of `enum ibv_event_type` (ibv_get_async_event(3)).
-public enum AsyncEventType: UInt32, Hashable, Sendable {
+public enum AsyncEventType: UInt32, BitwiseCopyable, Hashable, Sendable {
     case completionQueueError = 0
     case queuePairFatal = 1
     case queuePairRequestError = 2

@@ -6,7 +6,7 @@
 
 /// A global identifier: the 128-bit address of a guest's port. On RoCEv2 it is an IPv6 address, or an IPv4 address
 /// mapped into one (IBA annex A17.4.5).
-public struct GID: Hashable, Sendable {
+public struct GID: BitwiseCopyable, Hashable, Sendable {
     /// The first eight bytes, as a big-endian number.
     public let upper: UInt64
     /// The last eight bytes, as a big-endian number.

@@ -1,5 +1,5 @@
 /// A queue pair number: 24 bits, unique within a guest (IBA 3.5.1).
-public struct QueuePairNumber: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+public struct QueuePairNumber: RawRepresentable, BitwiseCopyable, Hashable, Sendable, CustomStringConvertible {
     public let rawValue: UInt32
 
     @inlinable
@@ -11,7 +11,7 @@ public struct QueuePairNumber: RawRepresentable, Hashable, Sendable, CustomStrin
 }
 
 /// A memory key: a 24-bit index and an 8-bit key portion that changes when the index is used again (IBA 10.6.3.3).
-public struct MemoryKey: RawRepresentable, Hashable, Sendable {
+public struct MemoryKey: RawRepresentable, BitwiseCopyable, Hashable, Sendable {
     public let rawValue: UInt32
 
     @inlinable
@@ -32,7 +32,7 @@ public struct MemoryKey: RawRepresentable, Hashable, Sendable {
 }
 
 /// A packet sequence number: 24 bits, wrapping (IBA 9.7.2).
-public struct PacketSequenceNumber: RawRepresentable, Hashable, Sendable {
+public struct PacketSequenceNumber: RawRepresentable, BitwiseCopyable, Hashable, Sendable {
     public let rawValue: UInt32
 
     @inlinable

@@ -1,5 +1,5 @@
 /// The states of a queue pair (IBA 10.3.1), with the values of `enum ibv_qp_state`.
-public enum QueuePairState: UInt32, Hashable, Sendable, CaseIterable {
+public enum QueuePairState: UInt32, BitwiseCopyable, Hashable, Sendable, CaseIterable {
     case reset = 0
     case initialized = 1
     case readyToReceive = 2

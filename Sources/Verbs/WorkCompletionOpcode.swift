@@ -1,5 +1,5 @@
 /// What a completion is of; the values of `enum ibv_wc_opcode` (ibv_poll_cq(3)).
-public enum WorkCompletionOpcode: UInt32, Hashable, Sendable {
+public enum WorkCompletionOpcode: UInt32, BitwiseCopyable, Hashable, Sendable {
     case send = 0
     case rdmaWrite = 1
     case rdmaRead = 2

@@ -1,5 +1,5 @@
 /// How a work request ended; the values of `enum ibv_wc_status` (ibv_poll_cq(3), IBA 11.6.2).
-public struct WorkCompletionStatus: RawRepresentable, Hashable, Sendable, Error {
+public struct WorkCompletionStatus: RawRepresentable, BitwiseCopyable, Hashable, Sendable, Error {
     public let rawValue: UInt32
 
     @inlinable

@@ -1,5 +1,5 @@
 /// The operations of a send queue; the values of `enum ibv_wr_opcode` (ibv_post_send(3)).
-public enum WorkRequestOpcode: UInt8, Hashable, Sendable, CaseIterable {
+public enum WorkRequestOpcode: UInt8, BitwiseCopyable, Hashable, Sendable, CaseIterable {
     case rdmaWrite = 0
     case rdmaWriteWithImmediate = 1
     case send = 2

@@ -263,8 +263,8 @@ struct vrdma_extent {
 
 /*
  * The extents cover [start, start + length) without a hole, in order.  Up to
- * VRDMA_INLINE_EXTENTS stand here; with more, all stand in shared memory at
- * `extent_table` and none here.
+ * VRDMA_INLINE_EXTENTS stand here; with more, all stand in a table in shared
+ * memory, and extents[0] names the table.
  */
 struct vrdma_reg_mr_command {
     uint64_t start;    /* virtual address that requests use (0 for zero-based) */
@@ -273,10 +273,7 @@ struct vrdma_reg_mr_command {
     uint32_t access;   /* as enum ibv_access_flags */
     uint32_t extent_count;
     uint32_t reserved;
-    union {
-        struct vrdma_extent extents[VRDMA_INLINE_EXTENTS];
-        struct vrdma_memory_name extent_table;
-    } where;
+    struct vrdma_extent extents[VRDMA_INLINE_EXTENTS];
 };
 
 struct vrdma_reg_mr_reply {
@@ -674,7 +671,7 @@ VRDMA_ASSERT_OFFSET(vrdma_reg_mr_command, pd, 16);
 VRDMA_ASSERT_OFFSET(vrdma_reg_mr_command, access, 20);
 VRDMA_ASSERT_OFFSET(vrdma_reg_mr_command, extent_count, 24);
 VRDMA_ASSERT_OFFSET(vrdma_reg_mr_command, reserved, 28);
-VRDMA_ASSERT_OFFSET(vrdma_reg_mr_command, where, 32);
+VRDMA_ASSERT_OFFSET(vrdma_reg_mr_command, extents, 32);
 VRDMA_ASSERT_SIZE(vrdma_reg_mr_reply, 8);
 VRDMA_ASSERT_OFFSET(vrdma_reg_mr_reply, lkey, 0);
 VRDMA_ASSERT_OFFSET(vrdma_reg_mr_reply, rkey, 4);

@@ -1,0 +1,113 @@
+import CVRDMAABI
+import LinuxIO
+import MemoryTranslation
+import SharedMemory
+import Tables
+import Verbs
+
+/// The virtual RDMA device: guests, their objects, and the engine that executes their requests.
+///
+/// It has no thread, clock or descriptor of its own: commands come in through `execute`, requests are executed by
+/// `poll(now:)`, and what has to be done outside is taken with `takeOutputs`.
+package final class Device {
+    package let limits: DeviceLimits
+    let queuePairs: Slab<QueuePair>
+    let completionQueues: Slab<CompletionQueue>
+    let contexts: Slab<Context>
+    var guests: [UInt32: Guest] = [:]
+    var contextDetails: [UInt32: ContextDetails] = [:]
+    var guestsByAddress: [GID: UInt32] = [:]
+    private var nextGuestIdentifier: UInt32 = 1
+
+    /// Queue pairs that are looked at in every turn.
+    let active: IndexList
+    /// Contexts whose doorbells are looked at in every turn.
+    let hot: IndexList
+    /// Queue pairs whose send queue stands still for a time.
+    let waiting: IndexList
+    /// Completion queues whose arm word is to be looked at when the turn ends.
+    let dirty: IndexList
+    let scratch: TransferScratch
+    var turn = TurnState()
+    var outputs: [DeviceOutput] = []
+
+    package init(limits: DeviceLimits = DeviceLimits()) {
+        self.limits = limits
+        queuePairs = Slab(capacity: limits.totalQueuePairs)
+        // Handles are indices, and no handle is 0.
+        completionQueues = Slab(capacity: limits.totalCompletionQueues + 1, firstIndex: 1)
+        contexts = Slab(capacity: limits.totalContexts + 1, firstIndex: 1)
+        active = IndexList(capacity: limits.totalQueuePairs)
+        hot = IndexList(capacity: limits.totalContexts + 1)
+        waiting = IndexList(capacity: limits.totalQueuePairs)
+        dirty = IndexList(capacity: limits.totalCompletionQueues + 1)
+        scratch = TransferScratch()
+    }
+
+    deinit {
+        for index in contexts.liveIndices { contexts[index].slots.deallocate() }
+        for list in [active, hot, waiting, dirty] { list.deallocate() }
+        scratch.deallocate()
+    }
+
+    /// Admits a guest with a name and an address that no other guest has now.
+    ///
+    /// Throws `ENOMEM` at the limit of guests, `EADDRINUSE` for an address or `EEXIST` for a name in use, and `EINVAL`
+    /// for an address that cannot be a guest's.
+    package func addGuest(name: String, address: GID, limits: DeviceLimits? = nil) throws(Errno) -> UInt32 {
+        guard guests.count < self.limits.guests else { throw .outOfMemory }
+        guard !address.isZero, !address.isMulticast else { throw .invalidArgument }
+        guard !guests.values.contains(where: { $0.name == name }) else { throw .alreadyExists }
+        let guest = Guest(
+            identifier: nextGuestIdentifier, name: name, address: address, limits: limits ?? self.limits)
+        guard guest.addresses.allSatisfy({ guestsByAddress[$0] == nil }) else { throw .addressInUse }
+        nextGuestIdentifier &+= 1
+        guests[guest.identifier] = guest
+        for address in guest.addresses { guestsByAddress[address] = guest.identifier }
+        return guest.identifier
+    }
+
+    /// Takes a guest away with all that it owns. Its peers see what they see of a machine that went away.
+    package func removeGuest(_ identifier: UInt32) {
+        guard let guest = guests[identifier] else { return }
+        for context in guest.contexts { closeContext(context, of: guest) }
+        for address in guest.addresses { guestsByAddress[address] = nil }
+        guests[identifier] = nil
+    }
+
+    package func guest(_ identifier: UInt32) -> Guest? { guests[identifier] }
+
+    /// The descriptor by which a context's application wakes the endpoint.
+    package func kickDescriptor(ofContext context: UInt32) -> FileDescriptor? { contextDetails[context]?.kick }
+
+    /// What has to be done outside since the last call.
+    package func takeOutputs() -> [DeviceOutput] {
+        guard !outputs.isEmpty else { return [] }
+        defer { outputs = [] }
+        return outputs
+    }
+
+    /// Notes an asynchronous event for the application that owns the element.
+    func raise(_ event: AsyncEventType, context: UInt32, element: UInt32, slot: UInt32) {
+        guard let details = contextDetails[context] else { return }
+        if let guest = guests[contexts[context].guest] { guest.counters.asyncEvents &+= 1 }
+        outputs.append(
+            .asyncEvent(
+                socket: details.asyncSocket,
+                vrdma_async_event(event_type: event.rawValue, element: element, slot: slot, reserved: 0)))
+    }
+
+    /// Notes an asynchronous event of a queue pair.
+    func raise(_ event: AsyncEventType, queuePair index: UInt32) {
+        raise(
+            event, context: queuePairs[index].context, element: queuePairs[index].number.rawValue,
+            slot: queuePairs[index].slot)
+    }
+
+    /// Counts a rule that a guest broke, with a line for the log.
+    func recordViolation(guest identifier: UInt32, _ reason: String) {
+        guard let guest = guests[identifier] else { return }
+        guest.counters.violations &+= 1
+        outputs.append(.violation(guest: guest.name, reason: reason))
+    }
+}

@@ -1,0 +1,197 @@
+import SharedMemory
+import Tables
+import Verbs
+
+/// The engine: finds the queue pairs that have work and gives each its turn.
+extension Device {
+    /// One turn: doorbells, active queue pairs, timers, notifications. Returns how many things there were to do.
+    ///
+    /// - Parameter now: CLOCK_MONOTONIC in nanoseconds.
+    package func poll(now: UInt64) -> Int {
+        turn.nowNanoseconds = now
+        turn.turnCount &+= 1
+        var work = takeDoorbells()
+        work &+= serveActive()
+        if now >= turn.nextDeadlineNanoseconds { work &+= checkWaiting() }
+        if !dirty.isEmpty { notifyCompletionQueues() }
+        return work
+    }
+
+    /// When `poll` has to be called again although nobody rang: a time in nanoseconds, nil for never.
+    package var nextDeadlineNanoseconds: UInt64? {
+        turn.nextDeadlineNanoseconds == .max ? nil : turn.nextDeadlineNanoseconds
+    }
+
+    package var turnCount: UInt64 { turn.turnCount }
+    package var activeQueuePairCount: Int { active.count }
+    package var isAnyContextHot: Bool { !hot.isEmpty }
+
+    private func takeDoorbells() -> Int {
+        var work = 0
+        var position = 0
+        while position < hot.count {
+            let context = hot[position]
+            let slots = contexts[context].slots
+            let taken = contexts[context].doorbells.take(limit: limits.doorbellsPerTurn) { bit in
+                let slot = Int(bit >> 1)
+                guard slot < slots.count, slots[slot] != .max else { return }
+                self.answerDoorbell(queuePair: slots[slot], isReceive: bit & 1 == 1)
+            }
+            work &+= taken
+            if taken > 0 {
+                contexts[context].idleTurns = 0
+            } else {
+                contexts[context].idleTurns &+= 1
+                if hot.count > Self.contextsKeptHot, contexts[context].idleTurns > Self.idleTurnsOfHotContext,
+                    cool(context)
+                {
+                    hot.removeSwapping(at: position)
+                    continue
+                }
+            }
+            position &+= 1
+        }
+        return work
+    }
+
+    /// Up to so many contexts are looked at in each turn however long they are quiet.
+    private static var contextsKeptHot: Int { 8 }
+    private static var idleTurnsOfHotContext: UInt32 { 1024 }
+
+    private func answerDoorbell(queuePair index: UInt32, isReceive: Bool) {
+        if isReceive, queuePairs[index].waiterForReceive != 0 {
+            let waiter = queuePairs[index].waiterForReceive &- 1
+            queuePairs[index].waiterForReceive = 0
+            queuePairs[index].receive.doorbellWanted.storeRelaxed(0)
+            if queuePairs.isLive(waiter), queuePairs[waiter].wait == .receiverNotReady {
+                queuePairs[waiter].wait = .none
+                activate(waiter)
+            }
+        }
+        if !isReceive || queuePairs[index].state == .error { activate(index) }
+    }
+
+    /// Puts a queue pair among those that are looked at in every turn.
+    func activate(_ index: UInt32) {
+        queuePairs[index].idlePolls = 0
+        guard !queuePairs[index].isActive else { return }
+        queuePairs[index].isActive = true
+        queuePairs[index].send.doorbellWanted.storeRelaxed(0)
+        active.append(index)
+    }
+
+    private func serveActive() -> Int {
+        var work = 0
+        var position = 0
+        let patience = max(4, limits.idlePollsPerQueuePair / UInt32(max(1, active.count)))
+        while position < active.count {
+            let index = active[position]
+            if serve(index) {
+                queuePairs[index].idlePolls = 0
+                work &+= 1
+            } else {
+                queuePairs[index].idlePolls &+= 1
+                let isBlocked = queuePairs[index].wait != .none
+                if isBlocked || (queuePairs[index].idlePolls > patience && deactivate(index)) {
+                    if isBlocked { queuePairs[index].isActive = false }
+                    active.removeSwapping(at: position)
+                    continue
+                }
+            }
+            position &+= 1
+        }
+        return work
+    }
+
+    /// Asks for a doorbell. False when work arrived just before the application could see that.
+    private func deactivate(_ index: UInt32) -> Bool {
+        queuePairs[index].send.doorbellWanted.exchange(1)
+        if queuePairs[index].state == .error { queuePairs[index].receive.doorbellWanted.exchange(1) }
+        guard !hasWork(index) else {
+            queuePairs[index].send.doorbellWanted.storeRelaxed(0)
+            queuePairs[index].idlePolls = 0
+            return false
+        }
+        queuePairs[index].isActive = false
+        return true
+    }
+
+    private func hasWork(_ index: UInt32) -> Bool {
+        switch queuePairs[index].state {
+        case .readyToSend:
+            queuePairs[index].send.tail.acquire() != queuePairs[index].sendHead
+        case .error:
+            queuePairs[index].send.tail.acquire() != queuePairs[index].sendHead
+                || queuePairs[index].receive.entryCount > 0
+                    && queuePairs[index].receive.tail.acquire() != queuePairs[index].receiveHead
+        case .sendQueueDrained: queuePairs[index].bytesDone > 0
+        default: false
+        }
+    }
+
+    /// A queue pair's turn. False when it had nothing to do.
+    @inline(__always)
+    private func serve(_ index: UInt32) -> Bool {
+        switch queuePairs[index].state {
+        case .readyToSend:
+            queuePairs[index].wait == .none && serveSendQueue(index)
+        case .sendQueueDrained:
+            queuePairs[index].wait == .none && finishDraining(index)
+        case .error:
+            flush(index)
+        default: false
+        }
+    }
+
+    /// Stops looking by itself at everything, so that the caller may sleep. False when there is work after all.
+    package func prepareToSleep() -> Bool {
+        var isQuiet = true
+        var position = 0
+        while position < active.count {
+            if deactivate(active[position]) {
+                active.removeSwapping(at: position)
+            } else {
+                isQuiet = false
+                position &+= 1
+            }
+        }
+        position = 0
+        while position < hot.count {
+            if cool(hot[position]) {
+                hot.removeSwapping(at: position)
+            } else {
+                isQuiet = false
+                position &+= 1
+            }
+        }
+        return isQuiet
+    }
+
+    /// Asks for a kick with the next doorbell. False when a bell was rung just before.
+    private func cool(_ context: UInt32) -> Bool {
+        contexts[context].doorbells.kickWanted.exchange(1)
+        contexts[context].doorbells.endpointProcessor.storeRelaxed(0)
+        guard !contexts[context].doorbells.isAnyRung else {
+            contexts[context].doorbells.kickWanted.storeRelaxed(0)
+            return false
+        }
+        contexts[context].isHot = false
+        return true
+    }
+
+    /// Looks at a context's doorbells from now on: its application has kicked.
+    package func wake(context: UInt32) {
+        guard contexts.isLive(context), !contexts[context].isHot else { return }
+        contexts[context].isHot = true
+        contexts[context].idleTurns = 0
+        contexts[context].doorbells.kickWanted.storeRelaxed(0)
+        hot.append(context)
+    }
+
+    /// Tells applications which processor the endpoint runs on, by which they choose how to wait.
+    package func publish(processor: UInt32) {
+        for position in 0..<hot.count {
+            contexts[hot[position]].doorbells.endpointProcessor.storeRelaxed(processor &+ 1)
+        }
+    }
+}

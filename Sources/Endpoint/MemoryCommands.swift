@@ -1,0 +1,91 @@
+import CVRDMAABI
+import MemoryTranslation
+import SharedMemory
+import Verbs
+
+/// Protection domains and memory regions.
+extension Device {
+    func allocateProtectionDomain(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
+        guard guest.protectionDomains.count < guest.limits.protectionDomainsPerGuest else { throw .outOfMemory }
+        let handle = guest.newHandle { guest.protectionDomains[$0] != nil }
+        guest.protectionDomains[handle] = ProtectionDomain(context: command.context)
+        return reply(command, vrdma_handle_reply(handle: handle, reserved: 0))
+    }
+
+    func deallocateProtectionDomain(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
+        let request = try payload(command, as: vrdma_handle_command.self)
+        let domain = try protectionDomain(request.handle, context: command.context, guest: guest)
+        guard domain.useCount == 0 else { throw .busy }
+        guest.protectionDomains[request.handle] = nil
+        return command.reply()
+    }
+
+    func registerMemory(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
+        let request = try payload(command, as: vrdma_reg_mr_command.self)
+        _ = try protectionDomain(request.pd, context: command.context, guest: guest)
+        let access = AccessFlags(rawValue: request.access)
+        let needed = access.subtracting(.optionalMask)
+        guard access.isConsistent, needed.isSubset(of: .supported) else { throw .invalidArgument }
+        guard request.extent_count > 0, request.extent_count <= guest.limits.extentsPerRegion else {
+            throw .invalidArgument
+        }
+        var extents: [Extent] = []
+        for position in 0..<Int(request.extent_count) {
+            let described = try extent(position, of: request, context: command.context, guest: guest)
+            let region = try region(described.region, context: command.context, guest: guest)
+            guard region.mapping.contains(offset: described.offset, count: described.length) else {
+                throw .invalidArgument
+            }
+            extents.append(
+                Extent(
+                    region: described.region, offset: described.offset, lengthBytes: described.length,
+                    hostAddress: UInt(bitPattern: region.mapping.base) &+ UInt(described.offset)))
+        }
+        let key = try guest.mappings.register(
+            protectionDomain: request.pd, context: command.context, access: access, start: request.start,
+            lengthBytes: request.length, extents: extents)
+        let regions = Set(extents.map(\.region))
+        for handle in regions { retainRegion(handle, of: guest) }
+        guest.protectionDomains[request.pd]?.useCount += 1
+        guest.memoryRegions[key.rawValue] = RegisteredMemory(
+            context: command.context, protectionDomain: request.pd, regions: Array(regions),
+            lengthBytes: request.length)
+        return reply(command, vrdma_reg_mr_reply(lkey: key.rawValue, rkey: key.rawValue))
+    }
+
+    func deregisterMemory(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
+        let request = try payload(command, as: vrdma_handle_command.self)
+        guard let memory = guest.memoryRegions[request.handle] else { throw .invalidArgument }
+        try guest.mappings.deregister(MemoryKey(rawValue: request.handle), context: command.context)
+        guest.memoryRegions[request.handle] = nil
+        for handle in memory.regions { releaseRegion(handle, of: guest) }
+        guest.protectionDomains[memory.protectionDomain]?.useCount -= 1
+        return command.reply()
+    }
+
+    /// A protection domain of this context. Throws `EINVAL` for one of another context or guest.
+    func protectionDomain(_ handle: UInt32, context: UInt32, guest: Guest) throws(Errno) -> ProtectionDomain {
+        guard let domain = guest.protectionDomains[handle], domain.context == context else { throw .invalidArgument }
+        return domain
+    }
+
+    /// One of a command's extents: from the command, or, when there are many, from shared memory, read once.
+    private func extent(
+        _ position: Int, of request: vrdma_reg_mr_command, context: UInt32, guest: Guest
+    ) throws(Errno) -> vrdma_extent {
+        let stride = MemoryLayout<vrdma_extent>.size
+        if request.extent_count <= VRDMA_INLINE_EXTENTS {
+            return withUnsafeBytes(of: request.extents) {
+                $0.loadUnaligned(fromByteOffset: position * stride, as: vrdma_extent.self)
+            }
+        }
+        let table = request.extents.0
+        let region = try region(table.region, context: context, guest: guest)
+        let bytes = UInt64(request.extent_count) * UInt64(stride)
+        guard table.length >= bytes, region.mapping.contains(offset: table.offset, count: bytes, alignment: 8)
+        else {
+            throw .invalidArgument
+        }
+        return region.mapping.snapshot(at: Int(table.offset) + position * stride, as: vrdma_extent.self)
+    }
+}

@@ -1,0 +1,78 @@
+import CVRDMAABI
+import MemoryTranslation
+import SharedMemory
+import Verbs
+
+/// A queue pair of the device: all that the engine needs for a request lies in this one value.
+package struct QueuePair: BitwiseCopyable {
+    /// Why the send queue stands still.
+    package enum Wait: UInt8, BitwiseCopyable {
+        case none
+        /// The peer has no receive work request.
+        case receiverNotReady
+        /// The peer does not answer: it is gone, or in a state that drops requests.
+        case noAnswer
+    }
+
+    // Identity.
+    package var guest: UInt32
+    package var context: UInt32
+    package var number: QueuePairNumber
+    package var slot: UInt32
+    package var protectionDomain: UInt32
+    package var mappings: MappingView
+
+    // Queues.
+    package var send: WorkQueue
+    package var receive: WorkQueue
+    package var sendRegion: UInt32
+    package var receiveRegion: UInt32
+    package var sendCompletionQueue: UInt32
+    package var receiveCompletionQueue: UInt32
+    package var maxSendElements: UInt32
+    package var maxReceiveElements: UInt32
+    package var maxInlineBytes: UInt32
+    package var signalsAll: Bool
+    /// The next send queue entry to execute: the truth, of which shared memory holds a copy.
+    package var sendHead: UInt32 = 0
+    /// The next receive queue entry to take.
+    package var receiveHead: UInt32 = 0
+    /// The receive queue's tail when it was last read.
+    package var knownReceiveTail: UInt32 = 0
+
+    // State.
+    package var state: QueuePairState = .reset
+    package var attributes = vrdma_qp_attributes()
+    package var access: AccessFlags = []
+    /// Changes with every change of state, so that a peer's cached knowledge is recognised as stale.
+    package var epoch: UInt32 = 0
+    package var isDraining = false
+    package var hasCommunicationEstablished = false
+
+    // Path, local.
+    package var destination = GID.zero
+    package var mtuShift: UInt32 = 10
+    package var sendPSN = PacketSequenceNumber(rawValue: 0)
+    package var receivePSN = PacketSequenceNumber(rawValue: 0)
+    package var peer: UInt32 = 0
+    package var peerGeneration: UInt32 = 0
+    package var peerEpoch: UInt32 = 0
+    /// This side's own epoch when the peer was looked up.
+    package var boundEpoch: UInt32 = .max
+
+    // Request in progress.
+    package var bytesDone: UInt64 = 0
+    package var wait: Wait = .none
+    package var waitDeadlineNanoseconds: UInt64 = 0
+    package var retriesLeft: UInt8 = 0
+    package var isListedWaiting = false
+    /// The queue pair that waits for a receive work request of this one, plus one; 0 when none does.
+    package var waiterForReceive: UInt32 = 0
+
+    // Scheduling.
+    package var isActive = false
+    package var idlePolls: UInt32 = 0
+    /// Executed requests and bytes, for the status.
+    package var requestCount: UInt64 = 0
+    package var byteCount: UInt64 = 0
+}
