@@ -5,7 +5,10 @@ import errno
 import ibverbs_constants as ibv
 import vrdma_abi as abi
 from daemons import find_binary
-from packets import PeerGone, address_bytes, connect, hello, receive_packet, receive_welcome, send_packet, text
+from packets import (CommandFailed, PeerGone, address_bytes, connect, hello, receive_packet, receive_welcome,
+                     send_packet, text)
+from raw_context import RawContext
+from raw_guest import RawGuest
 from runner import Cases, Skip, check, check_equal
 
 cases = Cases()
@@ -23,7 +26,6 @@ def both_kinds(stage):
 
 def make_context(stage, driver):
     """An application's context."""
-    from raw_context import RawContext
     return RawContext(stage.application(driver))
 
 
@@ -111,8 +113,6 @@ def out_of_table(stage):
 @cases.case("guest identity: a name or an address that is taken is refused")
 def taken(stage):
     """Two guests cannot share an identity."""
-    from packets import CommandFailed
-    from raw_guest import RawGuest
     first = stage.guest()
     for name, address in ((first.name, "10.77.98.1"), ("other", first.address)):
         try:

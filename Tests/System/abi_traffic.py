@@ -5,39 +5,11 @@ import struct
 import ibverbs_constants as ibv
 import vrdma_abi as abi
 from abi_live import both_kinds
+from peers import Peer, make_peers, one
 from raw_queues import connect_pair
 from runner import Cases, check, check_equal
 
 cases = Cases()
-BUFFER_BYTES = 65536
-
-
-class Peer:
-    """A context with a buffer, a CQ and a QP."""
-
-    def __init__(self, context, comp_channel=0, access=ibv.ACCESS_ALL):
-        self.context = context
-        self.pd = context.alloc_pd()
-        self.buffer = context.make_buffer(self.pd, BUFFER_BYTES, access)
-        self.cq = context.create_cq(64, comp_channel, slot=7)
-        self.qp = context.create_qp(self.pd, self.cq)
-
-
-def make_peers(left, right):
-    """Two connected peers."""
-    peers = Peer(left), Peer(right)
-    connect_pair(peers[0].qp, peers[1].qp)
-    return peers
-
-
-def one(peer, what, status=ibv.WC_SUCCESS, **fields):
-    """The next completion, checked."""
-    found = peer.cq.wait(1)
-    check(found, f"{what}: no completion")
-    check_equal(ibv.status_name(found[0].status), ibv.status_name(status), f"{what}: status")
-    for name, value in fields.items():
-        check_equal(getattr(found[0], name), value, f"{what}: {name}")
-    return found[0]
 
 
 @cases.case("WRITE, WRITE with immediate and READ move the right bytes")

@@ -46,6 +46,19 @@ class Stage:
         else:
             shutil.rmtree(self.directory, ignore_errors=True)
 
+    def restart(self):
+        """After a death: everything anew, so that the cases that follow can say something."""
+        self.close_all()
+        if self.innocents:
+            self.innocents.stop()
+        for driver in self.drivers.values():
+            driver.stop()
+        self.drivers = {}
+        self.endpoint.stop()
+        self.endpoint.start()
+        if self.innocents:
+            self.start_innocents()
+
     # Guests and applications
 
     def new_identity(self):
