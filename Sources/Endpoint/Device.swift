@@ -77,6 +77,8 @@ package final class Device {
 
     package func guest(_ identifier: UInt32) -> Guest? { guests[identifier] }
 
+    package var guestCount: Int { guests.count }
+
     /// The descriptor by which a context's application wakes the endpoint.
     package func kickDescriptor(ofContext context: UInt32) -> FileDescriptor? { contextDetails[context]?.kick }
 

@@ -32,21 +32,8 @@ package enum PacketSocket {
     ///
     /// Throws `EADDRINUSE` when somebody does, `ENAMETOOLONG` when the path exceeds 107 bytes.
     package static func listen(path: String, mode: mode_t = 0o600) throws(Errno) -> FileDescriptor {
-        if let existing = try? connect(path: path) {
-            _ = existing
-            throw .addressInUse
-        }
-        unlink(path)
-        let listener = FileDescriptor(taking: try check { newSocket(flags: Int32(SOCK_NONBLOCK.rawValue)) })
-        // Nobody may connect between bind and chmod.
-        let previousMask = umask(0o177)
-        defer { umask(previousMask) }
-        try withAddress(path) { address, length throws(Errno) in
-            _ = try check { bind(listener.rawValue, address, length) }
-        }
-        try check { chmod(path, mode) }
-        try check { Glibc.listen(listener.rawValue, 128) }
-        return listener
+        try UnixSocketAddress.listen(
+            path: path, type: Int32(SOCK_SEQPACKET.rawValue), extraFlags: Int32(SOCK_NONBLOCK.rawValue), mode: mode)
     }
 
     /// The next connection, non-blocking; nil when there is none.
@@ -62,11 +49,7 @@ package enum PacketSocket {
 
     /// A blocking connection to `path`.
     package static func connect(path: String) throws(Errno) -> FileDescriptor {
-        let socket = FileDescriptor(taking: try check { newSocket(flags: 0) })
-        try withAddress(path) { address, length throws(Errno) in
-            _ = try check { Glibc.connect(socket.rawValue, address, length) }
-        }
-        return socket
+        try UnixSocketAddress.connect(path: path, type: Int32(SOCK_SEQPACKET.rawValue))
     }
 
     package static func credentials(_ socket: FileDescriptor) throws(Errno) -> Credentials {
@@ -118,24 +101,5 @@ package enum PacketSocket {
         var value: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
         return getsockopt(file.rawValue, SOL_SOCKET, name, &value, &size) == 0 ? value : nil
-    }
-
-    private static func newSocket(flags: Int32) -> Int32 {
-        socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | flags, 0)
-    }
-
-    private static func withAddress(
-        _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void
-    ) throws(Errno) {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { throw Errno(rawValue: ENAMETOOLONG) }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        try withUnsafePointer(to: &address) { pointer throws(Errno) in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { rebound throws(Errno) in
-                try body(rebound, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
     }
 }

@@ -19,3 +19,13 @@ package enum Scheduling {
         _ = clinux_set_slice_nanoseconds(nanoseconds)
     }
 }
+
+extension Scheduling {
+    /// Tells the processor that this is a wait loop.
+    @inline(__always)
+    package static func pause() {
+        clinux_pause()
+    }
+
+    package static var processIdentifier: Int32 { getpid() }
+}

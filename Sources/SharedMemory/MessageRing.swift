@@ -13,7 +13,9 @@ package struct MessageRing {
     private var own: UInt32
 
     /// The peer's index is out of the ring.
-    package struct Violation: Error {}
+    package struct Violation: Error {
+        package init() {}
+    }
 
     /// Nil when the ring does not lie inside of the mapping, or its shape is wrong.
     package init?(_ mapping: Mapping, tailOffset: Int, headOffset: Int, entriesOffset: UInt32, entryCount: UInt32) {

@@ -1,0 +1,63 @@
+/// How the endpoint passes the time without work: it first keeps its processor, then offers it to others between looks,
+/// and at last sleeps until somebody kicks.
+///
+/// A value without clock or system calls, so that each choice can be tested.
+struct IdlePolicy {
+    /// What to do before the next look.
+    enum Step: Equatable {
+        /// Look again at once.
+        case spin
+        /// Let others run, then look again.
+        case yield
+        /// Sleep until a kick or the next deadline.
+        case sleep
+    }
+
+    /// Time without work after which the endpoint sleeps.
+    let idleSpinNanoseconds: UInt64
+    /// Looks before the processor is offered to others.
+    let spinsBeforeYield: UInt32 = 32
+    /// A yield that took so long means that somebody computes on this processor without ever waiting. Then only a wake-up
+    /// brings the endpoint back quickly, and it had better sleep.
+    let longYieldNanoseconds: UInt64 = 200_000
+
+    private var idleSinceNanoseconds: UInt64?
+    private var idleLooks: UInt32 = 0
+    private var hasCrowdedProcessor = false
+
+    init(idleSpinNanoseconds: UInt64) {
+        self.idleSpinNanoseconds = idleSpinNanoseconds
+    }
+
+    /// There was work.
+    mutating func didWork() {
+        idleSinceNanoseconds = nil
+        idleLooks = 0
+    }
+
+    /// There was none.
+    mutating func next(now: UInt64) -> Step {
+        guard let since = idleSinceNanoseconds else {
+            idleSinceNanoseconds = now
+            idleLooks = 1
+            return .spin
+        }
+        idleLooks &+= 1
+        if now &- since >= idleSpinNanoseconds || (hasCrowdedProcessor && idleLooks > spinsBeforeYield) {
+            return .sleep
+        }
+        return idleLooks > spinsBeforeYield ? .yield : .spin
+    }
+
+    /// How long a yield took until this thread ran again.
+    mutating func didYield(nanoseconds: UInt64) {
+        hasCrowdedProcessor = nanoseconds > longYieldNanoseconds
+    }
+
+    /// Slept, and woke up.
+    mutating func didSleep() {
+        idleSinceNanoseconds = nil
+        idleLooks = 0
+        hasCrowdedProcessor = false
+    }
+}

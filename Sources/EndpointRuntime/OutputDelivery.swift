@@ -1,0 +1,65 @@
+import CVRDMAABI
+import Endpoint
+import LinuxIO
+import Service
+import Verbs
+
+/// Sends the device's events to applications. A socket that is full never holds the loop up.
+struct OutputDelivery {
+    private let log: Log
+    /// Completion events whose socket was full, by completion queue: at most one for each.
+    private var deferred: [UInt32: (socket: FileDescriptor, event: vrdma_completion_event)] = [:]
+    private static let retryNanoseconds: UInt64 = 10_000_000
+    private var nextRetryNanoseconds: UInt64 = .max
+
+    init(log: Log) {
+        self.log = log
+    }
+
+    /// When to call `retry` again; nil when nothing is deferred.
+    var deadlineNanoseconds: UInt64? { deferred.isEmpty ? nil : nextRetryNanoseconds }
+
+    mutating func deliver(_ outputs: [DeviceOutput], now: UInt64) {
+        for output in outputs {
+            switch output {
+            case .completionEvent(let socket, let event):
+                send(event, to: socket, now: now)
+            case .asyncEvent(let socket, let event):
+                if !Self.send(event, to: socket) {
+                    log.debug("an asynchronous event was dropped: its application does not read", [])
+                }
+            case .violation(let guest, let reason):
+                log.warning(
+                    "a guest broke a rule", [.init("guest", guest), .init("reason", reason)], subject: guest,
+                    limit: .oncePerMinute)
+            }
+        }
+    }
+
+    /// Tries the deferred events again, when it is time to.
+    mutating func retry(now: UInt64) {
+        guard now >= nextRetryNanoseconds, !deferred.isEmpty else { return }
+        let waiting = deferred
+        deferred = [:]
+        nextRetryNanoseconds = .max
+        for (_, entry) in waiting { send(entry.event, to: entry.socket, now: now) }
+    }
+
+    private mutating func send(_ event: vrdma_completion_event, to socket: FileDescriptor, now: UInt64) {
+        guard !Self.send(event, to: socket) else { return }
+        deferred[event.cq] = (socket, event)
+        nextRetryNanoseconds = min(nextRetryNanoseconds, now &+ Self.retryNanoseconds)
+    }
+
+    /// False when the socket is full. A socket that is broken takes everything: nobody will ever read it.
+    private static func send<Event: BitwiseCopyable>(_ event: Event, to socket: FileDescriptor) -> Bool {
+        withUnsafeBytes(of: event) { bytes in
+            do throws(Errno) {
+                try PacketSocket.send(socket.rawValue, bytes, blocking: false)
+                return true
+            } catch {
+                return error != .wouldBlock
+            }
+        }
+    }
+}
