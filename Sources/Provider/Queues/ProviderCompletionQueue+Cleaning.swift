@@ -1,0 +1,73 @@
+import CLinux
+import CVRDMAABI
+
+extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
+    /// Removes the completions of a queue pair that is reset or destroyed. The endpoint must have stopped with it.
+    ///
+    /// Kept entries move towards the newest, so that only the head changes, which is this side's own.
+    func removeCompletions(slot: UInt32) {
+        clinux_spin_lock(&pointee.lock)
+        defer { clinux_spin_unlock(&pointee.lock) }
+        let head = pointee.head
+        var tail = head
+        while tail &- head < pointee.entryCount, clinux_load_acquire32(pointee.entry(tail) + 60) == tail &+ 1 {
+            tail = tail &+ 1
+        }
+        var destination = tail
+        var source = tail
+        while source != head {
+            source = source &- 1
+            let from = pointee.entry(source).assumingMemoryBound(to: vrdma_cqe.self)
+            if from.pointee.slot == slot { continue }
+            destination = destination &- 1
+            guard destination != source else { continue }
+            var moved = from.pointee
+            moved.sequence = destination &+ 1
+            pointee.entry(destination).assumingMemoryBound(to: vrdma_cqe.self).pointee = moved
+        }
+        guard destination != head else { return }
+        pointee.head = destination
+        clinux_store_release32(pointee.header, destination)
+    }
+
+    /// Lets software flushing find the queue pair.
+    func link(sender queuePair: UnsafeMutablePointer<ProviderQueuePair>) {
+        clinux_spin_lock(&pointee.lock)
+        queuePair.pointee.nextOnSendQueue = pointee.firstSender
+        pointee.firstSender = queuePair
+        clinux_spin_unlock(&pointee.lock)
+    }
+
+    func link(receiver queuePair: UnsafeMutablePointer<ProviderQueuePair>) {
+        clinux_spin_lock(&pointee.lock)
+        queuePair.pointee.nextOnReceiveQueue = pointee.firstReceiver
+        pointee.firstReceiver = queuePair
+        clinux_spin_unlock(&pointee.lock)
+    }
+
+    /// Forgets the queue pair in both roles.
+    func unlink(_ queuePair: UnsafeMutablePointer<ProviderQueuePair>) {
+        clinux_spin_lock(&pointee.lock)
+        defer { clinux_spin_unlock(&pointee.lock) }
+        Self.remove(queuePair, from: &pointee.firstSender, \.nextOnSendQueue)
+        Self.remove(queuePair, from: &pointee.firstReceiver, \.nextOnReceiveQueue)
+    }
+
+    private static func remove(
+        _ queuePair: UnsafeMutablePointer<ProviderQueuePair>, from first: inout UnsafeMutablePointer<ProviderQueuePair>?,
+        _ next: WritableKeyPath<ProviderQueuePair, UnsafeMutablePointer<ProviderQueuePair>?>
+    ) {
+        if first == queuePair {
+            first = queuePair.pointee[keyPath: next]
+            return
+        }
+        var current = first
+        while let place = current {
+            if place.pointee[keyPath: next] == queuePair {
+                place.pointee[keyPath: next] = queuePair.pointee[keyPath: next]
+                return
+            }
+            current = place.pointee[keyPath: next]
+        }
+    }
+}

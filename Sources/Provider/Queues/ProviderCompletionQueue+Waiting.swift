@@ -1,0 +1,47 @@
+import CLinux
+import Glibc
+import LinuxIO
+
+extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
+    /// Empty polls during which the processor is kept while the endpoint works on another one.
+    private static var spinLimit: UInt32 { 64 }
+    /// Empty polls between two looks at whether the device is still there.
+    private static var livenessInterval: UInt32 { 1024 }
+
+    /// What an empty poll does for the others: the endpoint may need this processor. True when the device is gone.
+    @usableFromInline
+    @inline(never)
+    func standsStill() -> Bool {
+        let core = pointee.core
+        if core.isFatal { return true }
+        let emptyPolls = clinux_load_relaxed32(&pointee.emptyPolls) &+ 1
+        clinux_store_relaxed32(&pointee.emptyPolls, emptyPolls)
+        if emptyPolls % Self.livenessInterval == 0, core.isGone() { return true }
+        guard emptyPolls > 1 else { return false }
+        let endpointProcessor = core.pointee.doorbells.endpointProcessor.relaxed()
+        let endpointRunsElsewhere =
+            endpointProcessor != 0 && endpointProcessor != Scheduling.currentProcessor &+ 1
+        if endpointRunsElsewhere && emptyPolls <= Self.spinLimit {
+            clinux_pause()
+        } else {
+            Scheduling.yield()
+        }
+        return false
+    }
+}
+
+extension UnsafeMutablePointer where Pointee == ContextCore {
+    /// Looks whether the guest driver or the endpoint closed its end, and notes it.
+    func isGone() -> Bool {
+        let none = pollfd(fd: -1, events: 0, revents: 0)
+        var ends = (none, none)
+        ends.0.fd = pointee.controlDescriptor
+        ends.1.fd = pointee.asyncDescriptor
+        let hangUp = Int16(truncatingIfNeeded: POLLHUP | POLLERR | POLLNVAL)
+        _ = withUnsafeMutableBytes(of: &ends) { bytes in
+            Glibc.poll(bytes.baseAddress?.assumingMemoryBound(to: pollfd.self), 2, 0)
+        }
+        if (ends.0.revents | ends.1.revents) & hangUp != 0 { markFatal() }
+        return isFatal
+    }
+}

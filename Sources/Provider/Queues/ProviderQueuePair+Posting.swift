@@ -1,0 +1,42 @@
+import CLinux
+import CVRDMAABI
+
+/// Posting of a list of requests: `begin`, `reserve` for each request in order, `end` with how many were filled in.
+///
+/// Between `begin` and `end` the calling thread holds the queue's lock: it must not post, poll or call the owner's
+/// code. `reserve` says nil when the queue is full; entries come free only when completions are polled, as on hardware.
+extension UnsafeMutablePointer where Pointee == ProviderQueuePair {
+    @inlinable
+    package func beginSend() {
+        withUnsafeMutablePointer(to: &pointee.send) { $0.begin() }
+    }
+
+    /// Memory for a `vrdma_send_wqe` and what is behind it, `position` entries after those that were posted before.
+    @inlinable
+    package func reserveSend(_ position: UInt32 = 0) -> UnsafeMutableRawPointer? {
+        withUnsafeMutablePointer(to: &pointee.send) { $0.reserve(position) }
+    }
+
+    @inlinable
+    package func endSend(_ count: UInt32) {
+        let core = pointee.core
+        withUnsafeMutablePointer(to: &pointee.send) { $0.publish(count, core) }
+    }
+
+    @inlinable
+    package func beginReceive() {
+        withUnsafeMutablePointer(to: &pointee.receive) { $0.begin() }
+    }
+
+    /// Memory for a `vrdma_receive_wqe` and what is behind it, `position` entries after those that were posted before.
+    @inlinable
+    package func reserveReceive(_ position: UInt32 = 0) -> UnsafeMutableRawPointer? {
+        withUnsafeMutablePointer(to: &pointee.receive) { $0.reserve(position) }
+    }
+
+    @inlinable
+    package func endReceive(_ count: UInt32) {
+        let core = pointee.core
+        withUnsafeMutablePointer(to: &pointee.receive) { $0.publish(count, core) }
+    }
+}
