@@ -62,6 +62,20 @@ import Testing
         #expect(ServiceNotifier().watchdogIntervalNanoseconds == nil)
     }
 
+    @Test func activatedListenersAreAsIfMadeHere() throws {
+        let path = "/tmp/vrdma-activation-\(getpid())"
+        let listener = try PacketSocket.listen(path: path)
+        defer { unlink(path) }
+        _ = fcntl(listener.rawValue, F_SETFL, fcntl(listener.rawValue, F_GETFL) & ~O_NONBLOCK)
+        let descriptors = ActivationDescriptors(["endpoint": [listener]])
+        #expect(descriptors.names == ["endpoint"])
+        #expect(try descriptors.listener(named: "endpoint", .packets) === listener)
+        #expect(fcntl(listener.rawValue, F_GETFL) & O_NONBLOCK != 0)
+        #expect(try descriptors.listener(named: "admin", .stream) == nil)
+        let error = #expect(throws: ActivationError.self) { try descriptors.listener(named: "endpoint", .stream) }
+        #expect(error?.description.contains("ListenStream=") == true)
+    }
+
     @Test func signalsBecomeRequests() throws {
         let signals = try SignalDescriptor()
         defer { SignalDescriptor.unblockAll() }

@@ -38,8 +38,47 @@ package struct ActivationDescriptors: Sendable {
         filesByName[name] ?? []
     }
 
-    /// Whether a descriptor is a listening Unix socket of sequenced packets, as the channel needs.
-    package static func isPacketListener(_ file: FileDescriptor) -> Bool {
-        sd_is_socket_unix(file.rawValue, Int32(SOCK_SEQPACKET.rawValue), 1, nil, 0) > 0
+    /// What a listening Unix socket carries.
+    package enum SocketKind: Sendable {
+        /// Packets, as `PacketSocket` has them; the listener does not block.
+        case packets
+        /// A stream of bytes, as `StreamSocket` has it; the listener blocks.
+        case stream
+    }
+
+    /// The listening socket of a name, in the state in which `PacketSocket.listen` or `StreamSocket.listen` makes one.
+    ///
+    /// The service manager keeps the same open socket for the next process: shutdown(2) on it would end both.
+    ///
+    /// - Returns: nil when the manager passed none.
+    package func listener(named name: String, _ kind: SocketKind) throws(ActivationError) -> FileDescriptor? {
+        guard let file = files(named: name).first else { return nil }
+        let type = kind == .packets ? SOCK_SEQPACKET : SOCK_STREAM
+        guard sd_is_socket_unix(file.rawValue, Int32(type.rawValue), 1, nil, 0) > 0 else {
+            throw ActivationError(name: name, kind: kind)
+        }
+        // The manager leaves the flag as the unit's NonBlocking= says.
+        let flags = fcntl(file.rawValue, F_GETFL)
+        _ = fcntl(file.rawValue, F_SETFL, kind == .packets ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
+        return file
+    }
+
+    /// For tests: descriptors as if the manager had passed them.
+    init(_ filesByName: [String: [FileDescriptor]]) {
+        self.filesByName = filesByName
+    }
+}
+
+/// A socket unit makes another kind of socket than the daemon needs.
+package struct ActivationError: Error, Sendable, CustomStringConvertible {
+    /// The descriptor's name.
+    package let name: String
+    /// What is needed.
+    package let kind: ActivationDescriptors.SocketKind
+
+    package var description: String {
+        let setting = kind == .packets ? "ListenSequentialPacket" : "ListenStream"
+        return "the descriptor '\(name)' is not a listening Unix socket of the right kind; "
+            + "use \(setting)= in its socket unit"
     }
 }
