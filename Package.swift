@@ -77,5 +77,6 @@ let package = Package(
 
         test("VerbsTests", ["Verbs"]),
         test("ServiceTests", ["Service"]),
+        test("GuestDriverTests", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service", "GuestDriver"]),
     ]
 )
