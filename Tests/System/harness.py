@@ -53,11 +53,14 @@ class Stage:
             self.innocents.stop()
         for driver in self.drivers.values():
             driver.stop()
+        again = [driver for name, driver in self.drivers.items() if not name.startswith("innocent")]
         self.drivers = {}
         self.endpoint.stop()
         self.endpoint.start()
         if self.innocents:
             self.start_innocents()
+        for driver in again:
+            self.drivers[driver.name] = driver.start()
 
     # Guests and applications
 

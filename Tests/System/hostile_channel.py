@@ -7,7 +7,7 @@ import time
 
 import atomics
 import vrdma_abi as abi
-from packets import (PeerGone, Reply, connect, hello, make_message, receive_packet, receive_welcome, send_packet)
+from packets import PeerGone, connect, hello, make_message, receive_packet, receive_welcome, send_packet
 from raw_guest import RawGuest
 from runner import Cases, Failure, check, check_equal
 
@@ -132,7 +132,7 @@ def scribbled_indices(stage):
 
 @cases.case("command ring: flooded, with completions that nobody takes")
 def flooded(stage):
-    """The endpoint stops taking commands until there is room; then it goes on."""
+    """More commands under way than there is room for replies: that guest is disconnected, nobody waits for it."""
     guest = stage.guest(entries=16)
     tail = 0
     base = guest.channel.base
@@ -147,19 +147,7 @@ def flooded(stage):
         kick(guest)
         time.sleep(0.05)
     stage.check_alive()
-    check(guest.is_connected(), "the guest was disconnected for a full ring")
-    seen, deadline = 0, time.monotonic() + 5
-    while seen < tail and time.monotonic() < deadline:
-        if seen != atomics.load32(base + COMPLETION_TAIL):
-            place = guest.header.completion_offset + (seen & 15) * message
-            reply = Reply(abi.Message.from_buffer_copy(guest.channel.read(place, message)))
-            check_equal(reply.status, 0, f"status of command {seen}")
-            seen += 1
-            atomics.store32(base + COMPLETION_HEAD, seen)
-            guest.kick_if_wanted()
-        else:
-            time.sleep(0.001)
-    check_equal(seen, tail, "replies")
+    check(not guest.is_connected(5.0), "the guest is connected although there was no room for its replies")
 
 
 @cases.case("channel: kicks without end, and wake-up words that are never cleared")

@@ -207,7 +207,7 @@ def bad_registrations(stage):
 def bad_pd(context, region):
     """The status of a registration in a PD that is not there."""
     command = abi.RegMRCommand(start=0x10000, length=4096, pd=0x7FFFFFFF, access=1, extent_count=1)
-    command.where.extents[0] = abi.Extent(region=region, offset=0, length=4096)
+    command.extents[0] = abi.Extent(region=region, offset=0, length=4096)
     return context.status_of(abi.OP_REG_MR, command)
 
 
@@ -218,7 +218,7 @@ def bad_extent_tables(stage):
     pd = context.alloc_pd()
     for count, offset in ((8, 1 << 22), (8, U64), (8, (1 << 22) - 100), (0xFFFFFFFF, 65536), (1 << 20, 65536)):
         command = abi.RegMRCommand(start=0, length=count * 4096, pd=pd, access=1, extent_count=count)
-        command.where.extent_table = abi.MemoryName(region=context.region, offset=offset)
+        command.extents[0] = abi.Extent(region=context.region, offset=offset, length=count * 24)
         check(context.status_of(abi.OP_REG_MR, command) != 0, f"{count} extents at {offset:#x} were registered")
     place, count = 65536, 512
     for index in range(count):
@@ -236,7 +236,7 @@ def bad_extent_tables(stage):
     try:
         for _ in range(300):
             command = abi.RegMRCommand(start=0x100000, length=count * 4096, pd=pd, access=1, extent_count=count)
-            command.where.extent_table = abi.MemoryName(region=context.region, offset=place)
+            command.extents[0] = abi.Extent(region=context.region, offset=place, length=count * 24)
             reply = context.transport.call(abi.OP_REG_MR, command)
             outcomes.add(reply.status)
             if reply.status == 0:

@@ -19,6 +19,7 @@ def overrun(stage):
     a, b = Peer(left, cq_entries=4), Peer(right)
     second = left.create_qp(a.pd, a.cq)
     connect_pair(a.qp, b.qp)
+    connect_pair(second, right.create_qp(b.pd, b.cq))
     for number in range(8):
         a.qp.post_send(abi.WR_RDMA_WRITE, [a.buffer.sge(0, 8)], b.buffer.start, b.buffer.rkey, wr_id=number)
     expect_events(left, [ibv.EVENT_CQ_ERR, ibv.EVENT_QP_FATAL, ibv.EVENT_QP_FATAL], "overrun")
@@ -76,6 +77,30 @@ def unread_channel(stage):
     one(a, "WRITE after draining")
     check_equal(len(channel.recv(64)), 8, "bytes of an event after draining")
     return f"{drained} events kept"
+
+
+@cases.case("completion channel that is full when its guest goes: its descriptors come back")
+def full_channel_left(stage):
+    """The other end stays open and unread, held by a second process of the attacker."""
+    kept = []
+    for _ in range(5):
+        guest = stage.guest()
+        context = stage.context(guest)
+        handle, channel = context.make_comp_channel()
+        kept.append(channel)
+        peer = Peer(context, comp_channel=handle)
+        connect_pair(peer.qp, peer.qp)
+        for number in range(1500):
+            peer.cq.arm()
+            peer.qp.post_send(abi.WR_RDMA_WRITE, [peer.buffer.sge(0, 8)], peer.buffer.start + 64, peer.buffer.rkey)
+            one(peer, f"WRITE {number}")
+        guest.close()
+    stage.close_all()
+    try:
+        stage.check_returned()
+    finally:
+        for channel in kept:
+            channel.close()
 
 
 @cases.case("completion channel whose other end is closed")

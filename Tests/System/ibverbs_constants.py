@@ -80,7 +80,7 @@ EVENT_DEVICE_FATAL = 8
 
 PORT_ACTIVE = 4
 MTU_4096 = 5
-ATOMIC_HCA = 1
+ATOMIC_CAPABLE = (1, 2)  # enum ibv_atomic_cap: within the device, globally
 LINK_LAYER_ETHERNET = 2
 
 

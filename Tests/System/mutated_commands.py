@@ -110,7 +110,7 @@ class CommandSource:
         command = abi.RegMRCommand(start=0x10000, length=4096 * count, pd=self.pick("pd"), access=ibv.ACCESS_ALL,
                                    extent_count=count)
         for index in range(count):
-            command.where.extents[index] = abi.Extent(region=self.pick("region"), offset=4096 * index, length=4096)
+            command.extents[index] = abi.Extent(region=self.pick("region"), offset=4096 * index, length=4096)
         return bytes(command)
 
     def good_queue_pair(self):

@@ -86,7 +86,7 @@ class RawContext:
         """Registers extents [(region, offset, length)] as the memory from `start`; returns (lkey, rkey)."""
         command = abi.RegMRCommand(start=start, length=length, pd=pd, access=access, extent_count=len(extents))
         for index, (region, offset, count) in enumerate(extents):
-            command.where.extents[index] = abi.Extent(region=region, offset=offset, length=count)
+            command.extents[index] = abi.Extent(region=region, offset=offset, length=count)
         reply = self.call(abi.OP_REG_MR, command).as_struct(abi.RegMRReply)
         return reply.lkey, reply.rkey
 

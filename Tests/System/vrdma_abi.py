@@ -126,14 +126,10 @@ class Extent(ctypes.LittleEndianStructure):
     _fields_ = [("region", u32), ("reserved", u32), ("offset", u64), ("length", u64)]
 
 
-class RegMRWhere(ctypes.Union):
-    _fields_ = [("extents", Extent * INLINE_EXTENTS), ("extent_table", MemoryName)]
-
-
 @struct("vrdma_reg_mr_command", 200)
 class RegMRCommand(ctypes.LittleEndianStructure):
     _fields_ = [("start", u64), ("length", u64), ("pd", u32), ("access", u32), ("extent_count", u32),
-                ("reserved", u32), ("where", RegMRWhere)]
+                ("reserved", u32), ("extents", Extent * INLINE_EXTENTS)]
 
 
 @struct("vrdma_reg_mr_reply", 8)
