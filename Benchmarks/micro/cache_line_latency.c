@@ -53,7 +53,7 @@ int main(int count, char **arguments) {
     if (taken == 0) errx(1, "no batch within the duration");
     qsort(batches, taken, sizeof *batches, ascending);
     printf("{\"program\":\"cache_line_latency\",\"processors\":[%d,%d],\"batches\":%zu,"
-           "\"oneWayNanoseconds\":{\"median\":%.2f,\"minimum\":%.2f,\"maximum\":%.2f}}\n",
-           processor, peer_processor, taken, batches[taken / 2], batches[0], batches[taken - 1]);
+           "\"oneWayNanoseconds\":{\"median\":%.2f,\"lowerQuartile\":%.2f,\"minimum\":%.2f,\"maximum\":%.2f}}\n",
+           processor, peer_processor, taken, batches[taken / 2], batches[taken / 4], batches[0], batches[taken - 1]);
     return 0;
 }

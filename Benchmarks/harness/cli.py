@@ -1,0 +1,113 @@
+"""The command line of scripts/bench."""
+
+import argparse
+import fnmatch
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+from . import build, local_steps, machine, our_steps, peer_steps, processes, report, report_file
+from .rounds import Runner
+from .step import Settings
+
+EPILOGUE = """
+NAME is a step as --list prints it, the beginning of one up to a dot (ring, ucx.put), or a pattern (*.64).
+
+Exit status: 0; 1 when a step failed; 2 for a wrong use or when nothing could be compiled.
+A floor that is missed is printed and does not change the exit status.
+"""
+
+
+USUAL_CLASS = "same-cache"
+ANY_CLASS = "any"
+
+
+def main() -> int:
+    """Runs the benchmark; returns the exit status."""
+    arguments = _parser().parse_args()
+    usable = sorted(os.sched_getaffinity(0))
+    settings = Settings(
+        rounds=arguments.runs or (2 if arguments.quick else 5),
+        milliseconds=80 if arguments.quick else 200,
+        processors=(usable[0], usable[min(1, len(usable) - 1)]),
+        pin_ours=arguments.pin,
+        wanted_class="" if arguments.machine_class == ANY_CLASS else arguments.machine_class,
+        wait_seconds=5 if arguments.quick else 60,
+    )
+    try:
+        build.build_all(_progress)
+    except build.BuildFailed as error:
+        print(f"scripts/bench: {error}", file=sys.stderr)
+        return 2
+    steps = [*local_steps.steps(settings), *peer_steps.steps(settings), *our_steps.steps(settings)]
+    if arguments.list:
+        for step in steps:
+            print(f"{step.name:36}{step.missing or ''}".rstrip())
+        return 0
+    if arguments.only:
+        unknown = [name for name in arguments.only if not any(_selects(name, step.name) for step in steps)]
+        if unknown:
+            print(f"scripts/bench: no step is called {', '.join(unknown)}; see --list", file=sys.stderr)
+            return 2
+        steps = [step for step in steps if any(_selects(name, step.name) for name in arguments.only)]
+    return _run(steps, settings, arguments.json)
+
+
+def _run(steps: list, settings: Settings, json_file: str | None) -> int:
+    about = {**machine.description(), "startedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+             "millisecondsPerMeasurement": settings.milliseconds, "applicationsPinned": settings.pin_ours}
+    # An endpoint of our own, whatever the user runs elsewhere.
+    runtime = tempfile.mkdtemp(prefix="vrdma-benchmark-")
+    settings.environment["XDG_RUNTIME_DIR"] = runtime
+    try:
+        outcome = Runner(steps, settings, _progress).run()
+    finally:
+        left = processes.stop_leftovers(f"XDG_RUNTIME_DIR={runtime}")
+        shutil.rmtree(runtime, ignore_errors=True)
+    if left:
+        outcome.failed["clean-up"] = f"{left} process(es) were still running afterwards and were stopped"
+    if json_file:
+        text = json.dumps(report_file.as_json(steps, outcome, about), indent=2) + "\n"
+        if json_file == "-":
+            sys.stdout.write(text)
+        else:
+            pathlib.Path(json_file).write_text(text, encoding="utf-8")
+    if json_file != "-":
+        sys.stdout.write(report.as_text(steps, outcome, about))
+    return 1 if outcome.failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOGUE,
+        description="Compares vRDMA with UCX, libfabric, TCP, memcpy and a C model of its rings, in one run.")
+    parser.add_argument("--runs", type=_positive, metavar="N", help="rounds (5)")
+    parser.add_argument("--quick", action="store_true", help="2 short rounds: to see that it works, not for figures")
+    parser.add_argument("--only", type=lambda text: [name for name in text.split(",") if name], metavar="NAME[,NAME]",
+                        help="only these steps")
+    parser.add_argument("--json", metavar="FILE", help="write everything to FILE; - is standard output, no table then")
+    parser.add_argument("--class", dest="machine_class", default=USUAL_CLASS, metavar="NAME",
+                        choices=[*(name for name, _ in machine.CLASSES), ANY_CLASS],
+                        help="the machine class to wait for: siblings, same-cache, far, or any (same-cache)")
+    parser.add_argument("--pin", action="store_true", help="keep the measured applications on one processor")
+    parser.add_argument("--list", action="store_true", help="print the steps, and why some cannot run here")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _selects(pattern: str, name: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern) or name.startswith(pattern + ".")
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
