@@ -7,10 +7,11 @@ import Verbs
 struct EndpointSockets {
     let guestDrivers: FileDescriptor
     let admin: FileDescriptor
-    private var madePaths: [String] = []
+    private let madePaths: [String]
 
     /// Makes those that were not handed over.
     init(_ configuration: EndpointConfiguration, listener: FileDescriptor?) throws(EndpointError) {
+        var madePaths: [String] = []
         if let listener {
             guestDrivers = listener
         } else {
@@ -26,15 +27,19 @@ struct EndpointSockets {
         do throws(EndpointError) {
             admin = try Self.make(path, access) { () throws(Errno) in try StreamSocket.listen(path: path) }
         } catch {
-            removeFiles()
+            Self.remove(madePaths)
             throw error
         }
-        madePaths.append(path)
+        self.madePaths = madePaths + [path]
     }
 
     /// Removes the sockets that were made here from the file system.
     func removeFiles() {
-        for path in madePaths { unlink(path) }
+        Self.remove(madePaths)
+    }
+
+    private static func remove(_ paths: [String]) {
+        for path in paths { unlink(path) }
     }
 
     private static func make(
