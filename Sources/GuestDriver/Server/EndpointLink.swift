@@ -22,6 +22,11 @@ final class EndpointLink {
     /// Wakes the endpoint.
     private let kick: FileDescriptor
     private var nextToken: UInt64 = 1
+    /// Commands that the endpoint has not answered: never more than its ring of answers holds.
+    private var unansweredCount: UInt32 = 0
+    /// Those of them that brought descriptors; the endpoint keeps a limited number of sets until it sees the command.
+    private var unclaimed: Set<UInt32> = []
+    private static let unclaimedLimit = 32
     private var outgoing: [Outgoing] = []
     /// Replies to commands that could not be sent, in place of the endpoint's.
     private var rejected: [vrdma_message] = []
@@ -72,9 +77,11 @@ final class EndpointLink {
         var movedCount = 0
         defer { outgoing.removeFirst(movedCount) }
         while movedCount < outgoing.count {
+            guard unansweredCount < CommandChannel.defaultEntryCount else { break }
             switch try sendDescriptors(ofCommandAt: movedCount) {
             case .sent:
                 guard try push(outgoing[movedCount].message) else { return kickAfterMoving(movedCount) }
+                unansweredCount += 1
             case .waits:
                 return kickAfterMoving(movedCount)
             case .failed(let error):
@@ -93,11 +100,17 @@ final class EndpointLink {
     /// The endpoint's next message; nil when there is none.
     func pop() throws(Failure) -> vrdma_message? {
         if !rejected.isEmpty { return rejected.removeFirst() }
+        let message: vrdma_message?
         do throws(MessageRing.Violation) {
-            return try channel.incoming.pop()
+            message = try channel.incoming.pop()
         } catch {
             throw Failure(reason: "the completion ring's index is out of range")
         }
+        if let message, message.opcode != UInt16(truncatingIfNeeded: VRDMA_OP_ASYNC_EVENT.rawValue) {
+            if unansweredCount > 0 { unansweredCount -= 1 }
+            unclaimed.remove(message.sequence)
+        }
+        return message
     }
 
     /// Asks the endpoint to wake this side from now on.
@@ -117,7 +130,7 @@ final class EndpointLink {
 
     private enum Sending {
         case sent
-        /// The socket is full.
+        /// There is no room for them now.
         case waits
         /// Not for want of a connection: these descriptors cannot be sent.
         case failed(Errno)
@@ -127,6 +140,7 @@ final class EndpointLink {
     private func sendDescriptors(ofCommandAt index: Int) throws(Failure) -> Sending {
         let descriptors = outgoing[index].descriptors
         if descriptors.isEmpty { return .sent }
+        guard unclaimed.count < Self.unclaimedLimit else { return .waits }
         let packet = vrdma_descriptor_packet(
             magic: VRDMA_ABI_MAGIC, descriptor_count: UInt32(descriptors.count), token: nextToken)
         do throws(Errno) {
@@ -142,6 +156,7 @@ final class EndpointLink {
             default: return .failed(error)
             }
         }
+        unclaimed.insert(outgoing[index].message.sequence)
         outgoing[index].message.descriptor_token = nextToken
         outgoing[index].descriptors = []
         nextToken &+= 1

@@ -48,7 +48,7 @@ extension GuestDriverLoop {
             case .connection(let socket, let credentials): add(socket, credentials)
             case .exhausted(let error):
                 log.warning(
-                    "No application can connect", [.init("reason", error)], limit: .oncePerMinute)
+                    "no application can connect", [.init("reason", error)], limit: .oncePerMinute)
                 poller.remove(listener.socket.rawValue)
                 acceptPauseNanoseconds = nowNanoseconds &+ Self.acceptPauseNanoseconds
                 return
@@ -58,7 +58,7 @@ extension GuestDriverLoop {
 
     private func add(_ socket: FileDescriptor, _ credentials: PacketSocket.Credentials) {
         guard applications.count < configuration.maximumApplications + Self.extraConnections else {
-            log.warning("Too many connections", [.init("process", credentials.processIdentifier)])
+            log.warning("too many connections", [.init("process", credentials.processIdentifier)])
             return
         }
         let application = ApplicationConnection(
@@ -69,7 +69,7 @@ extension GuestDriverLoop {
             // Only what is new is reported, so that an application whose turn it is not costs nothing.
             try poller.add(socket.rawValue, token: application.identifier.rawValue, edgeTriggered: true)
         } catch {
-            log.warning("No application can connect", [.init("reason", error)], limit: .oncePerMinute)
+            log.warning("no application can connect", [.init("reason", error)], limit: .oncePerMinute)
             return
         }
         applications[application.identifier] = application
@@ -128,7 +128,7 @@ extension GuestDriverLoop {
         let welcome = ApplicationHandshake.welcome(toHello: hello, availability)
         guard application.send(welcome), welcome.status == 0 else {
             log.info(
-                "An application was refused",
+                "an application was refused",
                 [
                     .init("process", application.credentials.processIdentifier),
                     .init("reason", Errno(rawValue: Int32(truncatingIfNeeded: welcome.status))),
@@ -140,7 +140,7 @@ extension GuestDriverLoop {
         transient.remove(application.identifier)
         router.connect(application.identifier, processIdentifier: application.credentials.processIdentifier)
         log.info(
-            "An application connected",
+            "an application connected",
             [
                 .init("application", application.identifier.rawValue),
                 .init("process", application.credentials.processIdentifier),
@@ -163,7 +163,7 @@ extension GuestDriverLoop {
     ) {
         guard bytes.count == MemoryLayout<vrdma_message>.size else {
             log.warning(
-                "An application sent a packet that is no command",
+                "an application sent a packet that is no command",
                 [
                     .init("bytes", bytes.count), .init("process", application.credentials.processIdentifier),
                 ])
@@ -189,7 +189,7 @@ extension GuestDriverLoop {
             enqueue(application)
         } else {
             log.warning(
-                "An application does not read its replies",
+                "an application does not read its replies",
                 [.init("process", application.credentials.processIdentifier)])
             disconnect(application)
         }
@@ -203,7 +203,7 @@ extension GuestDriverLoop {
             endpointLink?.enqueue(message)
         }
         log.info(
-            "An application is gone",
+            "an application is gone",
             [
                 .init("application", application.identifier.rawValue),
                 .init("process", application.credentials.processIdentifier),

@@ -80,7 +80,7 @@ extension GuestDriverLoop {
         startDeadlineNanoseconds = nil
         backoff.reset()
         log.notice(
-            "Connected to the endpoint",
+            "connected to the endpoint",
             [
                 .init("guest", identity.name), .init("address", identity.address),
                 .init("endpoint", configuration.endpointSocketPath),
@@ -106,7 +106,7 @@ extension GuestDriverLoop {
         if case .greeting(let link, _) = endpoint { poller.remove(link.socket.rawValue) }
         endpoint = .absent(retryNanoseconds: nowNanoseconds &+ backoff.next())
         if let deadline = startDeadlineNanoseconds, deadline <= nowNanoseconds { throw error }
-        log.warning("No endpoint yet; trying again", [.init("reason", error)], limit: .oncePerMinute)
+        log.warning("no endpoint yet; trying again", [.init("reason", error)], limit: .oncePerMinute)
         report(.waitingForEndpoint(error))
     }
 
@@ -152,7 +152,7 @@ extension GuestDriverLoop {
         poller.remove(link.socket.rawValue)
         endpoint = .absent(retryNanoseconds: nowNanoseconds &+ backoff.next())
         log.error(
-            "The endpoint is gone; the applications' devices have failed",
+            "the endpoint is gone; the applications' devices have failed",
             [.init("guest", identity.name), .init("reason", reason), .init("contexts", router.contextCount)])
         loseContexts()
         report(.waitingForEndpoint(nil))

@@ -13,7 +13,7 @@ extension GuestDriverLoop {
         try connectIfDue()
         while let (identifier, message) = router.expire(nowNanoseconds: nowNanoseconds) {
             log.warning(
-                "The endpoint does not answer",
+                "the endpoint does not answer",
                 [.init("opcode", message.opcode), .init("application", identifier.rawValue)])
             answer(identifier, message)
         }
