@@ -52,6 +52,7 @@ let package = Package(
         .target(name: "CVRDMAABI", cSettings: cSettings),
         .target(name: "CLinux", cSettings: cSettings),
         .systemLibrary(name: "CRDMAHeaders", providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
+        .target(name: "CIBVerbsObjects", dependencies: ["CVRDMAABI"], cSettings: cSettings),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
         library("Verbs"),
@@ -67,8 +68,12 @@ let package = Package(
         library("VRDMA", ["Verbs", "Provider"]),
         .target(
             name: "IBVerbsDropIn",
-            dependencies: ["CRDMAHeaders", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"],
-            exclude: ["libibverbs.map"], swiftSettings: swiftSettings, linkerSettings: dropInLinkerSettings),
+            dependencies: [
+                "CIBVerbsObjects", "CRDMAHeaders", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory",
+                "Provider",
+            ],
+            exclude: ["libibverbs.map", "libibverbs.symbols"],
+            swiftSettings: swiftSettings, linkerSettings: dropInLinkerSettings),
 
         executable("vrdma-endpointd", ["EndpointRuntime", "Service"]),
         executable("vrdma-guestd", ["GuestDriver", "Service"]),

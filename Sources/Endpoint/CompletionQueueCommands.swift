@@ -32,8 +32,9 @@ extension Device {
             guard guest.channels[request.comp_channel]?.context == command.context else { throw .invalidArgument }
         }
         let region = try region(request.queue.region, context: command.context, guest: guest)
-        guard let ring = CompletionRing(
-            region.mapping, offset: request.queue.offset, entryCount: request.entries)
+        guard
+            let ring = CompletionRing(
+                region.mapping, offset: request.queue.offset, entryCount: request.entries)
         else { throw .invalidArgument }
         guard guest.completionQueueCount < guest.limits.completionQueuesPerGuest,
             let queue = completionQueues.insert(

@@ -17,8 +17,9 @@ extension Device {
         let mapping = try map(descriptors[0], guest: guest)
         guard let doorbells = DoorbellTree(mapping) else { throw .invalidArgument }
         guard doorbells.isCompatible else { throw .protocolNotSupported }
-        guard let context = contexts.insert(
-            Context(guest: guest.identifier, doorbells: doorbells, slots: .empty))
+        guard
+            let context = contexts.insert(
+                Context(guest: guest.identifier, doorbells: doorbells, slots: .empty))
         else { throw .outOfMemory }
         let region = guest.newHandle { guest.regions[$0] != nil }
         guest.regions[region] = Region(context: context, mapping: mapping, useCount: 1)

@@ -64,7 +64,9 @@ enum Gather {
             sourceOffset &+= taken
             destinationOffset &+= taken
             if sourceOffset == from.lengthBytes { (sourceIndex, sourceOffset) = (sourceIndex &+ 1, 0) }
-            if destinationOffset == to.lengthBytes { (destinationIndex, destinationOffset) = (destinationIndex &+ 1, 0) }
+            if destinationOffset == to.lengthBytes {
+                (destinationIndex, destinationOffset) = (destinationIndex &+ 1, 0)
+            }
         }
     }
 }

@@ -108,9 +108,10 @@ extension Device {
             UInt64(request.max_inline_bytes) + UInt64(sendHeaderBytes) <= UInt64(request.send_stride_bytes)
         else { throw .invalidArgument }
         guard request.receive_entries > 0 else { return (send, .none(receiveRegion.mapping)) }
-        guard let receive = WorkQueue(
-            receiveRegion.mapping, offset: request.receive_queue.offset, entryCount: request.receive_entries,
-            strideBytes: request.receive_stride_bytes),
+        guard
+            let receive = WorkQueue(
+                receiveRegion.mapping, offset: request.receive_queue.offset, entryCount: request.receive_entries,
+                strideBytes: request.receive_stride_bytes),
             receive.elementCapacity(headerBytes: MemoryLayout<vrdma_receive_wqe>.size) >= request.max_receive_sge
         else { throw .invalidArgument }
         return (send, receive)

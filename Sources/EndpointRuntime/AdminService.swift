@@ -12,10 +12,11 @@ final class AdminService: Sendable {
     private let listener: FileDescriptor
     private let control: EndpointControl
     private let log: Log
-    private let isStopped = Atomic(false)
+    private let stopSignal: FileDescriptor
     private static let clientWaitSeconds = 5
 
-    init(listener: FileDescriptor, control: EndpointControl, log: Log) {
+    init(listener: FileDescriptor, control: EndpointControl, log: Log) throws(Errno) {
+        stopSignal = try EventDescriptor.create()
         self.listener = listener
         self.control = control
         self.log = log
@@ -25,22 +26,34 @@ final class AdminService: Sendable {
         Thread.detachNewThread { self.run() }
     }
 
-    /// Ends the thread: a socket that is shut down wakes whoever waits for connections.
+    /// Ends the thread. The listener stays as it is: it may belong to the service manager.
     func stop() {
-        isStopped.store(true, ordering: .releasing)
-        shutdown(listener.rawValue, Int32(SHUT_RDWR))
+        EventDescriptor.signal(stopSignal.rawValue)
     }
 
     private func run() {
-        while !isStopped.load(ordering: .acquiring) {
-            do throws(Errno) {
-                answer(try StreamSocket.accept(listener))
-            } catch {
-                guard !isStopped.load(ordering: .acquiring) else { return }
-                log.warning("the admin socket cannot accept", [.init("error", error)])
-                // Out of descriptors, most likely: others must close some first.
-                usleep(100_000)
+        do throws(Errno) {
+            let poller = try Poller()
+            try poller.add(listener.rawValue, token: 0)
+            try poller.add(stopSignal.rawValue, token: 1)
+            var ready: [Poller.Ready] = []
+            while !ready.contains(where: { $0.token == 1 }) {
+                ready.removeAll()
+                try poller.wait(timeoutNanoseconds: nil, into: &ready)
+                if ready.contains(where: { $0.token == 0 }) { acceptOne() }
             }
+        } catch {
+            log.error("the admin socket is served no more", [.init("error", error)])
+        }
+    }
+
+    private func acceptOne() {
+        do throws(Errno) {
+            answer(try StreamSocket.accept(listener))
+        } catch {
+            log.warning("the admin socket cannot accept", [.init("error", error)])
+            // Out of descriptors, most likely: others must close some first.
+            usleep(100_000)
         }
     }
 

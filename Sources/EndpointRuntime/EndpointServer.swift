@@ -9,6 +9,7 @@ package final class EndpointServer: Sendable {
     private let configuration: EndpointConfiguration
     private let log: Log
     private let listener: FileDescriptor?
+    private let adminListener: FileDescriptor?
     private let control: EndpointControl
     private let onReady: @Sendable () -> Void
 
@@ -17,14 +18,16 @@ package final class EndpointServer: Sendable {
     /// - Parameters:
     ///   - listener: a listening socket for guest drivers that somebody else made; nil makes the configured one and
     ///     removes it at the end.
+    ///   - adminListener: likewise for `vrdma status`.
     ///   - onReady: called on the thread of `run()` when guest drivers can connect.
     package init(
         configuration: EndpointConfiguration, log: Log, listener: FileDescriptor? = nil,
-        onReady: @escaping @Sendable () -> Void = {}
+        adminListener: FileDescriptor? = nil, onReady: @escaping @Sendable () -> Void = {}
     ) throws(EndpointError) {
         self.configuration = configuration
         self.log = log
         self.listener = listener
+        self.adminListener = adminListener
         self.onReady = onReady
         do throws(Errno) {
             control = try EndpointControl()
@@ -35,9 +38,14 @@ package final class EndpointServer: Sendable {
 
     /// Serves until `stop()`.
     package func run() throws(EndpointError) {
-        let sockets = try EndpointSockets(configuration, listener: listener)
+        let sockets = try EndpointSockets(configuration, listener: listener, adminListener: adminListener)
         defer { sockets.removeFiles() }
-        let admin = AdminService(listener: sockets.admin, control: control, log: log)
+        let admin: AdminService
+        do throws(Errno) {
+            admin = try AdminService(listener: sockets.admin, control: control, log: log)
+        } catch {
+            throw .system("eventfd", error)
+        }
         admin.start()
         defer { admin.stop() }
         let loop = try EndpointLoop(

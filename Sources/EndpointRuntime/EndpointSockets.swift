@@ -10,7 +10,9 @@ struct EndpointSockets {
     private let madePaths: [String]
 
     /// Makes those that were not handed over.
-    init(_ configuration: EndpointConfiguration, listener: FileDescriptor?) throws(EndpointError) {
+    init(
+        _ configuration: EndpointConfiguration, listener: FileDescriptor?, adminListener: FileDescriptor?
+    ) throws(EndpointError) {
         var madePaths: [String] = []
         if let listener {
             guestDrivers = listener
@@ -20,6 +22,11 @@ struct EndpointSockets {
                 try PacketSocket.listen(path: path)
             }
             madePaths.append(path)
+        }
+        if let adminListener {
+            admin = adminListener
+            self.madePaths = madePaths
+            return
         }
         var access = configuration.socketAccess
         access.mode = configuration.adminSocketMode

@@ -9,6 +9,7 @@ public struct Errno: RawRepresentable, Error, Hashable, Sendable {
     /// The positive errno value.
     public let rawValue: Int32
 
+    /// From the number in the specification's encoding; bits beyond its width are dropped.
     public init(rawValue: Int32) {
         self.rawValue = rawValue
     }

@@ -12,6 +12,7 @@ public struct GID: BitwiseCopyable, Hashable, Sendable {
     /// The last eight bytes, as a big-endian number.
     public let lower: UInt64
 
+    /// From two halves.
     @inlinable
     public init(upper: UInt64, lower: UInt64) {
         self.upper = upper
@@ -52,11 +53,16 @@ public struct GID: BitwiseCopyable, Hashable, Sendable {
         [upper, lower].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64($0))) } }
     }
 
+    /// No address.
     public static let zero = GID(upper: 0, lower: 0)
 
+    /// Whether it is no address.
     public var isZero: Bool { upper == 0 && lower == 0 }
+    /// Whether it is a mapped IPv4 address (RFC 4291, 2.5.5.2).
     public var isIPv4Mapped: Bool { upper == 0 && lower >> 32 == 0xffff }
+    /// Whether it is in fe80::/10 (RFC 4291, 2.5.6).
     public var isLinkLocal: Bool { upper >> 54 == 0xfe80 >> 6 }
+    /// Whether it is in ff00::/8 (RFC 4291, 2.7).
     public var isMulticast: Bool { upper >> 56 == 0xff }
 
     /// The modified EUI-64 identifier of a port that owns this address: locally administered, so that it can be told

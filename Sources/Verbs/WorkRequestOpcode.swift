@@ -14,9 +14,11 @@ public enum WorkRequestOpcode: UInt8, BitwiseCopyable, Hashable, Sendable, CaseI
         self == .send || self == .sendWithImmediate || self == .rdmaWriteWithImmediate
     }
 
+    /// The operation carries four bytes of immediate data.
     @inlinable
     public var hasImmediate: Bool { self == .sendWithImmediate || self == .rdmaWriteWithImmediate }
 
+    /// The operation is done at once on eight bytes.
     @inlinable
     public var isAtomic: Bool { self == .compareAndSwap || self == .fetchAndAdd }
 
