@@ -7,6 +7,7 @@ import atomics
 import ibverbs_constants as ibv
 import vrdma_abi as abi
 from peers import Peer, expect_event, expect_state, make_peers, one
+from raw_context import RawBuffer
 from raw_queues import connect_pair, ring_doorbell
 from runner import Cases, check
 
@@ -160,6 +161,36 @@ def flooded_rings(stage):
         stage.innocents.check_progress()
     stage.close_all()
     stage.innocents.check_rate()
+
+
+@cases.case("work requests: hundreds of queue pairs with large messages without end")
+def flooded_engine(stage):
+    """Work per turn and guest is bounded: the innocent pair goes on meanwhile, if slowly."""
+    context = stage.context(memory_bytes=1 << 22)
+    pd, queue = context.alloc_pd(), context.create_cq(4)
+    big = RawBuffer(context, pd, 2 << 20, ibv.ACCESS_ALL, None)
+    pairs = [context.create_qp(pd, queue, entries=4) for _ in range(256)]
+    for pair in pairs:
+        connect_pair(pair, pair)
+        for _ in range(4):
+            pair.post_send(abi.WR_RDMA_WRITE, [big.sge(0, 1 << 20)], big.start + (1 << 20), big.rkey, flags=0,
+                           publish=False)
+    before, longest, seen, changed = stage.innocents.page.operations, 0.0, 0, time.monotonic()
+    started = changed
+    while time.monotonic() < started + 3.0:
+        for pair in pairs:
+            pair.publish_send(pair.consumed() + 4)
+        now, operations = time.monotonic(), stage.innocents.page.operations
+        if operations != seen:
+            seen, changed = operations, now
+        longest = max(longest, now - changed)
+    rate = (stage.innocents.page.operations - before) / 3.0
+    share = rate / stage.innocents.rate_before
+    check(longest < 1.0, f"the innocent pair stood still for {longest:.1f} s")
+    check(share > 0.01, f"the innocent pair did {rate:.0f} operations a second, {share:.1%} of its rate")
+    stage.close_all()
+    stage.innocents.check_rate()
+    return f"{share:.0%} of the innocent pair's rate, longest pause {longest * 1000:.0f} ms"
 
 
 @cases.case("arming: an arm word that changes all the time")
