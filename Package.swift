@@ -21,9 +21,7 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 }
 
 func executable(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
-    .executableTarget(
-        name: name, dependencies: dependencies, path: path, swiftSettings: swiftSettings,
-        linkerSettings: [.unsafeFlags(["-static-stdlib"])])
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: swiftSettings)
 }
 
 func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
