@@ -101,14 +101,24 @@ final class GuestDriverLoop {
     /// Stop and reload.
     private func takeRequests() {
         if let new = control.takeConfiguration() {
-            // What cannot change while running stays as it is.
-            configuration.maximumApplications = new.maximumApplications
+            takeOver(new)
         }
         if control.isStopRequested, drainDeadlineNanoseconds == nil {
             drainDeadlineNanoseconds = nowNanoseconds &+ options.drainNanoseconds
             report(.stopping)
             stopAccepting()
         }
+    }
+
+    private func takeOver(_ new: GuestConfiguration) {
+        for change in new.changes(from: configuration) where !change.isReloadable {
+            log.warning(
+                "a changed key takes effect with the next start", [.init("key", change.key)], subject: change.key)
+        }
+        configuration.maximumApplications = new.maximumApplications
+        configuration.log.level = new.log.level
+        log.level = new.log.level
+        log.notice("the configuration was read again", limit: nil)
     }
 
     private var isDrained: Bool {
