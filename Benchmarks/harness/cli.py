@@ -35,7 +35,7 @@ def main() -> int:
         milliseconds=80 if arguments.quick else 200,
         processors=(usable[0], usable[min(1, len(usable) - 1)]),
         pin_ours=arguments.pin,
-        wanted_class="" if arguments.machine_class == ANY_CLASS else arguments.machine_class,
+        wanted_class="" if arguments.machine_class == ANY_CLASS or len(usable) < 2 else arguments.machine_class,
         wait_seconds=5 if arguments.quick else 60,
     )
     try:
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="only these steps")
     parser.add_argument("--json", metavar="FILE", help="write everything to FILE; - is standard output, no table then")
     parser.add_argument("--class", dest="machine_class", default=USUAL_CLASS, metavar="NAME",
-                        choices=[*(name for name, _ in machine.CLASSES), ANY_CLASS],
+                        choices=["siblings", "same-cache", "far", ANY_CLASS],
                         help="the machine class to wait for: siblings, same-cache, far, or any (same-cache)")
     parser.add_argument("--pin", action="store_true", help="keep the measured applications on one processor")
     parser.add_argument("--list", action="store_true", help="print the steps, and why some cannot run here")

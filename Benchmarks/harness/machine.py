@@ -7,13 +7,17 @@ import resource
 
 from . import processes, reading
 from .invocations import BUILT
+from .step import StepFailed
 
 # One-way transfer of a cache line, up to this many nanoseconds. Virtual processors move between these classes, and
-# figures for small messages move with them.
-CLASSES = [("siblings", 37.0), ("same-cache", 120.0), ("far", float("inf"))]
+# figures for small messages move with them. No pair of processors is as far apart as "disturbed": somebody else ran.
+CLASSES = [("siblings", 37.0), ("same-cache", 120.0), ("far", 1000.0), ("disturbed", float("inf"))]
 
 # Before and after a measurement the classes differed: the figure belongs to neither.
 MOVED = "moved"
+
+# There was no second processor, or no look succeeded.
+UNKNOWN = "unknown"
 
 # What uses one processor only is the same in every class.
 EVERY = "every"
@@ -34,21 +38,24 @@ def description() -> dict:
 
 
 def cache_line_nanoseconds(processors: tuple, timeout: float) -> float | None:
-    """One-way transfer between the two processors; None when there is only one.
+    """One-way transfer between the two processors; None when there is only one, or they could not be looked at.
 
     The lower quartile over many batches, because load by others only adds to it.
     """
     if processors[0] == processors[1]:
         return None
     command = [str(BUILT / "cache_line_latency"), "--from", str(processors[0]), "--to", str(processors[1])]
-    output = processes.run([*command, "--duration-ms", str(LOOK_MILLISECONDS)], timeout)
-    return reading.at(reading.json_line(output), "oneWayNanoseconds", "lowerQuartile")
+    try:
+        output = processes.run([*command, "--duration-ms", str(LOOK_MILLISECONDS)], timeout)
+        return reading.at(reading.json_line(output), "oneWayNanoseconds", "lowerQuartile")
+    except StepFailed:
+        return None
 
 
 def class_of(nanoseconds: float | None) -> str:
     """The name of the class that a transfer time belongs to."""
     if nanoseconds is None:
-        return "one processor"
+        return UNKNOWN
     return next(name for name, limit in CLASSES if nanoseconds <= limit)
 
 
