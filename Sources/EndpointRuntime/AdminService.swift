@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Glibc
 import LinuxIO
 import Service
@@ -22,8 +22,9 @@ final class AdminService: Sendable {
         self.log = log
     }
 
-    func start() {
-        Thread.detachNewThread { self.run() }
+    /// Starts the thread; whoever gets it calls `stop()` and waits for its end.
+    func start() throws(Errno) -> BackgroundThread {
+        try BackgroundThread(name: "vrdma-admin") { self.run() }
     }
 
     /// Ends the thread. The listener stays as it is: it may belong to the service manager.
@@ -72,15 +73,9 @@ final class AdminService: Sendable {
     }
 
     private func status() -> [UInt8] {
-        let answered = DispatchSemaphore(value: 0)
-        let receiver = StatusReceiver()
-        control.ask { status in
-            receiver.value.withLock { $0 = status }
-            answered.signal()
+        guard let answer = StatusAnswer(), let status = answer.ask(control, waitSeconds: Self.clientWaitSeconds) else {
+            return Array("{\"error\": \"the endpoint does not answer\"}\n".utf8)
         }
-        guard answered.wait(timeout: .now() + .seconds(Self.clientWaitSeconds)) == .success,
-            let status = receiver.value.withLock({ $0 })
-        else { return Array("{\"error\": \"the endpoint does not answer\"}\n".utf8) }
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -91,7 +86,25 @@ final class AdminService: Sendable {
     }
 }
 
-/// Where the loop's thread leaves the status for the one that asked.
-private final class StatusReceiver: Sendable {
-    let value = Mutex<EndpointStatus?>(nil)
+/// Where the loop's thread leaves the status for the one that asked, who waits for it.
+private final class StatusAnswer: Sendable {
+    private let status = Mutex<EndpointStatus?>(nil)
+    private let arrived: FileDescriptor
+
+    /// Nil when there is no descriptor left.
+    init?() {
+        guard let arrived = try? EventDescriptor.create() else { return nil }
+        self.arrived = arrived
+    }
+
+    /// Nil when the loop does not answer in time.
+    func ask(_ control: EndpointControl, waitSeconds: Int) -> EndpointStatus? {
+        control.ask { status in
+            self.status.withLock { $0 = status }
+            EventDescriptor.signal(self.arrived.rawValue)
+        }
+        var waited = pollfd(fd: arrived.rawValue, events: Int16(POLLIN), revents: 0)
+        _ = poll(&waited, 1, Int32(clamping: waitSeconds * 1000))
+        return status.withLock { $0 }
+    }
 }

@@ -41,13 +41,17 @@ package final class EndpointServer: Sendable {
         let sockets = try EndpointSockets(configuration, listener: listener, adminListener: adminListener)
         defer { sockets.removeFiles() }
         let admin: AdminService
+        let adminThread: BackgroundThread
         do throws(Errno) {
             admin = try AdminService(listener: sockets.admin, control: control, log: log)
+            adminThread = try admin.start()
         } catch {
-            throw .system("eventfd", error)
+            throw .system("the admin service", error)
         }
-        admin.start()
-        defer { admin.stop() }
+        defer {
+            admin.stop()
+            adminThread.join()
+        }
         let loop = try EndpointLoop(
             configuration: configuration, log: log, listener: sockets.guestDrivers, control: control)
         onReady()
