@@ -104,10 +104,11 @@ def attributes(stage):
 def out_of_table(stage):
     """Indexes and ports beyond the tables."""
     for kind, left, _ in both_kinds(stage):
-        for opcode, index in ((abi.OP_QUERY_GID, 1 << 16 | 2), (abi.OP_QUERY_PKEY, 1 << 16 | 1),
-                              (abi.OP_QUERY_PORT, 0), (abi.OP_QUERY_PORT, 2 << 16), (abi.OP_QUERY_GID, 2 << 16)):
-            status = left.status_of(opcode, abi.HandleCommand(index=index))
-            check_equal(status, errno.EINVAL, f"{kind}: status of opcode {opcode}, index {index:#x}")
+        for opcode, port, index in ((abi.OP_QUERY_GID, 1, 2), (abi.OP_QUERY_GID, 1, 0xFFFFFFFF),
+                                    (abi.OP_QUERY_PKEY, 1, 1), (abi.OP_QUERY_PORT, 0, 0), (abi.OP_QUERY_PORT, 2, 0),
+                                    (abi.OP_QUERY_GID, 0, 0), (abi.OP_QUERY_GID, 2, 0), (abi.OP_QUERY_PKEY, 2, 0)):
+            status = left.status_of(opcode, abi.HandleCommand(handle=port, index=index))
+            check_equal(status, errno.EINVAL, f"{kind}: status of opcode {opcode}, port {port}, index {index:#x}")
 
 
 @cases.case("guest identity: a name or an address that is taken is refused")

@@ -114,15 +114,15 @@ def work_requests(stage):
             progress(stage, done, total)
         connect_pair(sides[0].qp, sides[1].qp, timeout=1, retry_count=0, rnr_retry=0)
         for mine, other in (sides, sides[::-1]):
-            for index in range(4):
+            for index in range(8):
                 data = random_receive(rng, mine)
-                mine.qp.write_receive(index, mutator.spoil(data) if rng.random() < 0.3 else data)
-            mine.qp.publish_receive(4)
+                mine.qp.write_receive(index, mutator.spoil(data) if rng.random() < 0.1 else data)
+            mine.qp.publish_receive(8)
             batch = rng.randrange(1, 9)
             for index in range(batch):
                 data = random_send(rng, mine, other)
-                mine.qp.write_send(index, mutator.spoil(data) if rng.random() < 0.8 else data)
-            mine.qp.publish_send(batch if rng.random() < 0.97 else mutator.number(32))
+                mine.qp.write_send(index, mutator.spoil(data) if rng.random() < 0.3 else data)
+            mine.qp.publish_send(batch if rng.random() < 0.98 else mutator.number(32))
             done += batch
         settle(sides)
         for side in sides:

@@ -11,7 +11,14 @@ from packets import fill
 from peers import Peer
 from raw_context import RawContext
 
-OPCODES = list(range(abi.OP_INVALID, abi.OP_LAST + 3)) + [0x7FFF, abi.OP_ASYNC_EVENT, 0xFFFF]
+# What makes things comes often, what takes them away seldom: most commands shall meet something that is there.
+MAKERS = [abi.OP_ATTACH_REGION, abi.OP_REG_MR, abi.OP_CREATE_CQ, abi.OP_CREATE_QP, abi.OP_MODIFY_QP,
+          abi.OP_CREATE_COMP_CHANNEL, abi.OP_ALLOC_PD, abi.OP_OPEN_CONTEXT]
+TAKERS = [abi.OP_DETACH_REGION, abi.OP_DEALLOC_PD, abi.OP_DEREG_MR, abi.OP_DESTROY_COMP_CHANNEL, abi.OP_DESTROY_CQ,
+          abi.OP_DESTROY_QP]
+OTHERS = [abi.OP_QUERY_DEVICE, abi.OP_QUERY_PORT, abi.OP_QUERY_GID, abi.OP_QUERY_PKEY, abi.OP_QUERY_QP,
+          abi.OP_INVALID, abi.OP_LAST + 1, abi.OP_LAST + 2, 0x7FFF, abi.OP_ASYNC_EVENT, 0xFFFF]
+OPCODES = MAKERS * 8 + TAKERS * 2 + OTHERS * 2 + [abi.OP_CLOSE_CONTEXT]
 
 
 class CommandSource:
@@ -35,6 +42,8 @@ class CommandSource:
         left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reader, writer = os.pipe()
         good = make_memfd("mutation", 1 << 17)
+        header = abi.ContextHeader(magic=abi.ABI_MAGIC, major=abi.ABI_MAJOR)
+        os.pwrite(good, bytes(header), 0)
         pool = [good, good, make_memfd("mutation", 1 << 17, 0), os.eventfd(0), left.fileno(), right.fileno(), reader,
                 writer, os.open("/dev/zero", os.O_RDWR)]
         return pool, [left, right]
@@ -52,10 +61,10 @@ class CommandSource:
         rng = self.rng
         opcode = rng.choice(OPCODES)
         payload = self.good_payload(opcode)
-        if rng.random() < 0.8:
+        if rng.random() < 0.6:
             payload = self.mutator.spoil(payload)
         count = len(payload)
-        if rng.random() < 0.1:
+        if rng.random() < 0.05:
             count = self.mutator.number(16)
         context = rng.choice(self.numbers)
         if opcode == abi.OP_OPEN_CONTEXT and rng.random() < 0.8:
@@ -70,9 +79,9 @@ class CommandSource:
         right = {abi.OP_OPEN_CONTEXT: [memfd, event, ours], abi.OP_ATTACH_REGION: [memfd],
                  abi.OP_CREATE_COMP_CHANNEL: [ours]}.get(opcode, [])
         chance = self.rng.random()
-        if chance < 0.6:
-            return right
         if chance < 0.9:
+            return right
+        if chance < 0.95:
             return []
         return [self.rng.choice(self.pool) for _ in range(self.rng.randrange(1, 4))]
 
@@ -85,7 +94,7 @@ class CommandSource:
         if opcode in one_handle:
             return bytes(abi.HandleCommand(handle=self.pick(one_handle[opcode])))
         if opcode in (abi.OP_QUERY_PORT, abi.OP_QUERY_GID, abi.OP_QUERY_PKEY):
-            return bytes(abi.HandleCommand(index=1 << 16 | rng.randrange(2)))
+            return bytes(abi.HandleCommand(handle=1, index=rng.randrange(2)))
         if opcode == abi.OP_OPEN_CONTEXT:
             return bytes(abi.OpenContextCommand(process_id=rng.getrandbits(16)))
         if opcode == abi.OP_REG_MR:
@@ -102,7 +111,7 @@ class CommandSource:
 
     def place(self):
         """A place for a queue."""
-        return abi.MemoryName(region=self.pick("region"), offset=self.rng.randrange(0, 1 << 16, 64))
+        return abi.MemoryName(region=self.pick("region"), offset=self.rng.randrange(40960, 1 << 16, 64))
 
     def good_registration(self):
         """A memory region of some extents."""

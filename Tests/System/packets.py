@@ -7,6 +7,7 @@ import ipaddress
 import os
 import select
 import socket
+import struct
 
 import vrdma_abi as abi
 
@@ -30,8 +31,11 @@ def connect(path):
     """A SOCK_SEQPACKET connection to that path."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     try:
-        connection.settimeout(REPLY_TIMEOUT_SECONDS)
+        # Python's own timeout makes the socket non-blocking, and a full backlog an error at once.
+        wait = struct.pack("@ll", int(REPLY_TIMEOUT_SECONDS), 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
         connection.connect(os.fspath(path))
+        connection.settimeout(REPLY_TIMEOUT_SECONDS)
     except OSError:
         connection.close()
         raise

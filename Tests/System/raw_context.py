@@ -64,15 +64,15 @@ class RawContext:
 
     def query_port(self, port=1):
         """Port attributes."""
-        return self.handle_call(abi.OP_QUERY_PORT, 0, port << 16).as_struct(abi.QueryPortReply)
+        return self.handle_call(abi.OP_QUERY_PORT, port, 0).as_struct(abi.QueryPortReply)
 
     def query_gid(self, index=1, port=1):
         """A GID table entry."""
-        return self.handle_call(abi.OP_QUERY_GID, 0, port << 16 | index).as_struct(abi.QueryGIDReply)
+        return self.handle_call(abi.OP_QUERY_GID, port, index).as_struct(abi.QueryGIDReply)
 
     def query_pkey(self, index=0, port=1):
         """A partition key."""
-        return self.handle_call(abi.OP_QUERY_PKEY, 0, port << 16 | index).as_struct(abi.QueryPKeyReply)
+        return self.handle_call(abi.OP_QUERY_PKEY, port, index).as_struct(abi.QueryPKeyReply)
 
     def alloc_pd(self):
         """A protection domain's handle."""
@@ -148,13 +148,17 @@ class RawContext:
     # Events
 
     def async_event(self, timeout=5.0):
-        """The next async event, or None."""
+        """The next async event, or None; that a connection was established by traffic is no news here."""
         poll = select.poll()
         poll.register(self.async_socket, select.POLLIN)
-        if not poll.poll(timeout * 1000):
-            return None
-        data = self.async_socket.recv(256)
-        return abi.AsyncEvent.from_buffer_copy(data) if data else None
+        while poll.poll(timeout * 1000):
+            data = self.async_socket.recv(256)
+            if not data:
+                return None
+            event = abi.AsyncEvent.from_buffer_copy(data)
+            if event.event_type != ibv.EVENT_COMM_EST:
+                return event
+        return None
 
     def close(self):
         """Closes the context and everything of this side."""

@@ -65,7 +65,7 @@ class RawGuest:
 
     def next_sequence(self):
         """A sequence number for the next command."""
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        self._sequence = self._sequence % 0xFFFFFFFF + 1
         return self._sequence
 
     def push(self, message):
@@ -111,7 +111,8 @@ class RawGuest:
         while head != tail:
             offset = self.header.completion_offset + (head & (self.entries - 1)) * _MESSAGE
             message = abi.Message.from_buffer_copy(self.channel.read(offset, _MESSAGE))
-            if message.opcode == abi.OP_ASYNC_EVENT:
+            # A command's sequence is never 0 here, and an event's always is: its opcode alone proves nothing.
+            if message.opcode == abi.OP_ASYNC_EVENT and message.sequence == 0:
                 event = abi.AsyncEvent.from_buffer_copy(bytes(message.payload)[:ctypes.sizeof(abi.AsyncEvent)])
                 self.events.append((message.context, event))
             else:
@@ -176,10 +177,10 @@ class GuestTransport:
         return reply
 
     def close(self):
-        """Closes the context, if it is open and the endpoint still listens."""
-        if self.context:
+        """Closes the context, if it is open and the guest and the endpoint are there."""
+        if self.context and self.guest.kick is not None:
             try:
                 self.guest.call(abi.OP_CLOSE_CONTEXT, None, (), self.context)
             except (PeerGone, TimeoutError, OSError):
                 pass
-            self.context = 0
+        self.context = 0

@@ -224,10 +224,11 @@ class RawQueuePair:
 
 
 def connect_pair(left, right, **rts):
-    """Connects two queue pairs with each other, from RESET to RTS."""
+    """Connects two queue pairs with each other, from RESET to RTS; a queue pair may be its own peer."""
     gids = [bytes(pair.context.query_gid(1).gid) for pair in (left, right)]
-    for pair, peer, gid in ((left, right, gids[1]), (right, left, gids[0])):
+    steps = [(left, right, gids[1]), (right, left, gids[0])][:1 if left is right else 2]
+    for pair, peer, gid in steps:
         pair.to_init()
         pair.to_rtr(gid, peer.number)
-    for pair in (left, right):
+    for pair, _, _ in steps:
         pair.to_rts(**rts)

@@ -21,23 +21,14 @@ def need_driver():
 
 
 def objects(stage):
-    """Counts of the endpoint's objects, by `vrdma status`; None where it is not there."""
-    status = stage.endpoint.status()
-    if status is None:
-        return None
-    counts = {}
-
-    def walk(value, name):
-        if isinstance(value, list):
-            counts[name] = counts.get(name, 0) + len(value)
-            for item in value:
-                walk(item, name)
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                walk(item, key)
-    walk(status, "status")
-    return {name: count for name, count in counts.items() if name in (
-        "guests", "contexts", "queuePairs", "memoryRegions", "completionQueues", "protectionDomains", "regions")}
+    """Counts of the endpoint's objects, by its status."""
+    guests = stage.endpoint.status()["guests"]
+    contexts = [context for guest in guests for context in guest["contexts"]]
+    counts = {"guests": len(guests), "contexts": len(contexts),
+              "queue_pairs": sum(len(context["queue_pairs"]) for context in contexts)}
+    for kind in ("protection_domains", "memory_regions", "completion_queues", "shared_memory_regions"):
+        counts[kind] = sum(context[kind] for context in contexts)
+    return counts
 
 
 def check_freed(stage, held, counts, what):

@@ -21,7 +21,7 @@ def environment(driver):
     for directory in binary_directories():
         library = directory / "libibverbs.so"
         if library.is_file():
-            return {**os.environ, "LD_PRELOAD": str(library), "VRDMA_SOCKET": str(driver.socket_path)}
+            return {**os.environ, "LD_PRELOAD": str(library), "VRDMA_GUEST_SOCKET": str(driver.socket_path)}
     raise Skip("the drop-in library is not built")
 
 
