@@ -145,6 +145,8 @@ final class GuestDriverLoop {
             try poll(timeoutNanoseconds: sleepNanoseconds(), into: &ready)
             endpointLink?.stayAwake()
         }
+        // The wait may have been long: deadlines that begin with an event count from now.
+        nowNanoseconds = MonotonicClock.nowNanoseconds
         for event in ready { try handle(event) }
     }
 
