@@ -75,11 +75,12 @@ let package = Package(
 
         executable("vrdma-endpointd", ["EndpointRuntime", "Service"]),
         executable("vrdma-guestd", ["GuestDriver", "Service"]),
-        executable("vrdma", ["EndpointRuntime", "GuestDriver", "Service", "Verbs", "LinuxIO"]),
+        executable("vrdma", ["CLinux", "Endpoint", "EndpointRuntime", "GuestDriver", "Service", "Verbs", "LinuxIO"]),
         executable("vrdma-bench", ["VRDMA"]),
 
         test("VerbsTests", ["Verbs"]),
         test("ServiceTests", ["Service"]),
+        test("ProviderTests", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
         test("GuestDriverTests", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service", "GuestDriver"]),
     ]
 )

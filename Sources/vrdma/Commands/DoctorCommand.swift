@@ -1,0 +1,36 @@
+import Foundation
+import Service
+import Verbs
+
+/// `vrdma doctor`
+enum DoctorCommand {
+    static let interface = CommandLineCommand(
+        "doctor", "Say what is missing for vRDMA on this machine, and how to get it. Ends with 1 if it is needed.",
+        options: [.flag("json", "Print a JSON document.")])
+
+    private struct Document: Codable {
+        var version: String
+        var findings: [Finding]
+    }
+
+    static func run(_ arguments: CommandLineArguments) throws(ToolError) -> Int32 {
+        let findings = KernelExamination.findings() + InstallationExamination.findings()
+        if arguments.contains("json") {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            guard let document = try? encoder.encode(Document(version: VRDMAVersion.text, findings: findings)) else {
+                throw ToolError("the findings cannot be encoded")
+            }
+            print(String(decoding: document, as: UTF8.self))
+        } else {
+            let width = findings.map(\.subject.count).max() ?? 0
+            for finding in findings {
+                let level = finding.level.rawValue.padding(toLength: 7, withPad: " ", startingAt: 0)
+                let subject = finding.subject.padding(toLength: width, withPad: " ", startingAt: 0)
+                print("\(level)  \(subject)  \(finding.detail)")
+                if let remedy = finding.remedy { print("         \(String(repeating: " ", count: width))→ \(remedy)") }
+            }
+        }
+        return findings.contains { $0.level == .missing } ? 1 : 0
+    }
+}

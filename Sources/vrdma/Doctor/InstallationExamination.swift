@@ -1,0 +1,101 @@
+import GuestDriver
+import LinuxIO
+import Service
+import Verbs
+
+/// What is installed, and what runs.
+enum InstallationExamination {
+    static func findings() -> [Finding] {
+        var findings = [library()]
+        findings += programs("ibverbs-utils", ["ibv_devices", "ibv_devinfo", "ibv_rc_pingpong"])
+        findings += programs("perftest", ["ib_write_bw", "ib_write_lat"])
+        findings += [runtimeDirectory(), systemEndpoint(), ownEndpoint(), realDevices(), softRoCE()]
+        if let toolchain = toolchain() { findings.append(toolchain) }
+        return findings
+    }
+
+    private static func library() -> Finding {
+        do throws(ToolError) {
+            let directory = try RuntimeDirectory.current()
+            return .ok("drop-in library", try DropInLibrary.find(scratchDirectory: directory.path).path)
+        } catch {
+            return .missing(
+                "drop-in library", error.description, remedy: "scripts/install, or swift build --product ibverbs")
+        }
+    }
+
+    /// Programs that are only needed to try things out.
+    private static func programs(_ package: String, _ names: [String]) -> [Finding] {
+        let missing = names.filter { FileSystem.program($0) == nil }
+        if missing.isEmpty { return [.ok(package, names.joined(separator: ", "))] }
+        return [
+            .warn(
+                package, "not found: \(missing.joined(separator: ", "))", remedy: "apt-get install \(package)")
+        ]
+    }
+
+    private static func runtimeDirectory() -> Finding {
+        do throws(ToolError) {
+            let directory = try RuntimeDirectory.current()
+            let existed = FileSystem.exists(directory.path)
+            try directory.prepare()
+            if !existed { directory.removeIfEmpty() }
+            return .ok("runtime directory", directory.path)
+        } catch {
+            return .missing(
+                "runtime directory", error.description,
+                remedy: "set VRDMA_RUNTIME_DIR to a directory that is this user's alone")
+        }
+    }
+
+    private static func systemEndpoint() -> Finding {
+        let path = GuestConfiguration.applicationSocketPath(of: "default")
+        let subject = "system endpoint"
+        switch GuestDriverProbe.ask(socketPath: path) {
+        case .device(let identity):
+            return .ok(subject, "guest '\(identity.name)' at \(identity.address), used by vrdma run")
+        case .refused(_, let message):
+            return .warn(
+                subject, "\(path): \(message)", remedy: "systemctl status vrdma-endpointd vrdma-guestd@default")
+        case .unreachable(.accessDenied):
+            return .warn(
+                subject, "this user may not open \(path); vrdma run starts one of its own",
+                remedy: "add the user to the socket's group: adduser USER vrdma")
+        case .unreachable:
+            return .ok(subject, "none; vrdma run starts one for this user")
+        }
+    }
+
+    private static func ownEndpoint() -> Finding {
+        let subject = "own endpoint"
+        guard let directory = try? RuntimeDirectory.current(),
+            (try? AdminQuestion.status(socketPath: directory.adminSocketPath)) != nil
+        else { return .ok(subject, "not running; vrdma run starts it") }
+        return .ok(subject, "running in \(directory.path)")
+    }
+
+    /// For information: nothing of it is needed.
+    private static func realDevices() -> Finding {
+        let devices = FileSystem.names(in: "/sys/class/infiniband")
+        return .ok(
+            "RDMA hardware", devices.isEmpty ? "none, and none is needed" : devices.joined(separator: ", "))
+    }
+
+    private static func softRoCE() -> Finding {
+        let release = FileSystem.text("/proc/sys/kernel/osrelease")?.split(separator: "\n").first ?? ""
+        let base = "/lib/modules/\(release)/kernel/drivers/infiniband/sw/rxe"
+        let isThere = FileSystem.exists("/sys/module/rdma_rxe") || !FileSystem.names(in: base).isEmpty
+        return .ok("soft-RoCE", isThere ? "the kernel has rdma_rxe" : "the kernel has no rdma_rxe; it is not needed")
+    }
+
+    /// Only where this executable was built.
+    private static func toolchain() -> Finding? {
+        let path = FileSystem.executablePath()
+        guard path.contains("/.build/") else { return nil }
+        guard let compiler = FileSystem.program("swift") else {
+            return .missing(
+                "Swift", "no swift in PATH", remedy: "install Swift 6.2 or later: https://swift.org/install")
+        }
+        return .ok("Swift", compiler)
+    }
+}
