@@ -66,6 +66,13 @@ final class ControlConnection: @unchecked Sendable {
         return result
     }
 
+    /// In the child of a fork(2): leaves the connection to the parent.
+    func cutOff() {
+        clinux_disconnect(socket.rawValue)
+        mutex.reset()
+        isBroken = true
+    }
+
     /// Whether a call found the guest driver gone.
     var isGone: Bool { mutex.withLock { isBroken } }
 

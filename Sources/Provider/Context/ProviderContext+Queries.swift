@@ -9,7 +9,7 @@ extension ProviderContext {
 
     /// Throws `EINVAL` for a port that there is not; ports count from 1.
     package func queryPort(_ port: UInt8) throws(Errno) -> vrdma_query_port_reply {
-        try call(VRDMA_OP_QUERY_PORT, Self.entry(0, ofPort: port), reply: vrdma_query_port_reply.self)
+        try call(VRDMA_OP_QUERY_PORT, vrdma_handle_command(handle: UInt32(port), index: 0), reply: vrdma_query_port_reply.self)
     }
 
     /// An entry of the GID table. Throws `EINVAL` beyond its end.
@@ -17,7 +17,7 @@ extension ProviderContext {
         try call(VRDMA_OP_QUERY_GID, Self.entry(index, ofPort: port), reply: vrdma_query_gid_reply.self)
     }
 
-    /// An entry of the P_Key table, in host byte order. Throws `EINVAL` beyond its end.
+    /// An entry of the P_Key table, in network byte order. Throws `EINVAL` beyond its end.
     package func queryPKey(index: UInt16, port: UInt8 = 1) throws(Errno) -> UInt16 {
         try call(VRDMA_OP_QUERY_PKEY, Self.entry(index, ofPort: port), reply: vrdma_query_pkey_reply.self).pkey
     }
@@ -33,6 +33,6 @@ extension ProviderContext {
     }
 
     private static func entry(_ index: UInt16, ofPort port: UInt8) -> vrdma_handle_command {
-        vrdma_handle_command(handle: 0, index: UInt32(port) << 16 | UInt32(index))
+        vrdma_handle_command(handle: UInt32(port), index: UInt32(index))
     }
 }

@@ -19,7 +19,6 @@ package final class ProviderContext: @unchecked Sendable {
 
     let connection: ControlConnection
     let core: UnsafeMutablePointer<ContextCore>
-    let contextMapping: Mapping
     let kick: FileDescriptor
     let asyncSocket: FileDescriptor
     /// Protects everything below; held while commands are exchanged, never while posting or polling.
@@ -29,7 +28,9 @@ package final class ProviderContext: @unchecked Sendable {
     var completionQueueSlots = SlotAllocator()
     var completionQueueGeneration: UInt32 = 0
     let completionQueues = SlotDirectory<ProviderCompletionQueue>()
-    var regionsOfFiles: [MemoryFileIdentity: UInt32] = [:]
+    /// The files of memory that the endpoint knows.
+    var regionsOfFiles: [MemoryFileIdentity: (file: SharedMemoryFile, region: UInt32)] = [:]
+    var retirementsSeen = 0
     var isFatalEventTaken = false
     var isClosed = false
 
@@ -67,19 +68,20 @@ package final class ProviderContext: @unchecked Sendable {
             VRDMA_OP_QUERY_DEVICE, vrdma_handle_command(), reply: vrdma_query_device_reply.self)
         self.connection = connection
         self.welcome = connection.welcome
-        self.contextMapping = mapping
         self.kick = kick
         self.asyncSocket = ownEnd
-        self.ringMemory = RingMemory(mapping, identifier: opened.context_region, reservedBytes: headerBytes)
+        ringMemory = try RingMemory(mapping, identifier: opened.context_region, reservedBytes: headerBytes)
         core = .allocate(capacity: 1)
         core.initialize(
             to: ContextCore(
                 doorbells: doorbells, kickDescriptor: kick.rawValue, queuePairs: SlotDirectory(),
                 controlDescriptor: connection.socket.rawValue, asyncDescriptor: ownEnd.rawValue))
+        ForkGuard.add(self)
     }
 
     deinit {
         close()
+        ForkGuard.remove(self)
         core.pointee.queuePairs.deallocate()
         completionQueues.deallocate()
         core.deinitialize(count: 1)
@@ -97,6 +99,13 @@ package final class ProviderContext: @unchecked Sendable {
             _ = try? connection.call(VRDMA_OP_CLOSE_CONTEXT)
             core.markFatal()
         }
+    }
+
+    /// In the child of a fork(2): the context belongs to the parent, and is gone here.
+    func cutOff() {
+        core.markFatal()
+        connection.cutOff()
+        mutex.reset()
     }
 
     /// Notes that a call failed because the other side is gone.

@@ -1,6 +1,7 @@
+import CVRDMAABI
 import Verbs
 
-/// A registered memory region (ibv_reg_mr(3)).
+/// A registered memory region (ibv_reg_mr(3)). Its memory must stay mapped until it is deregistered.
 package final class ProviderMemoryRegion: Sendable {
     package let lkey: UInt32
     package let rkey: UInt32
@@ -8,12 +9,16 @@ package final class ProviderMemoryRegion: Sendable {
     package let address: UInt
     package let lengthBytes: UInt64
     package let protectionDomain: UInt32
+    let pin: MemoryPin
 
-    init(lkey: UInt32, rkey: UInt32, address: UInt, lengthBytes: UInt64, protectionDomain: UInt32) {
-        self.lkey = lkey
-        self.rkey = rkey
+    init(
+        _ keys: vrdma_reg_mr_reply, address: UInt, lengthBytes: UInt64, protectionDomain: UInt32, pin: MemoryPin
+    ) {
+        self.lkey = keys.lkey
+        self.rkey = keys.rkey
         self.address = address
         self.lengthBytes = lengthBytes
         self.protectionDomain = protectionDomain
+        self.pin = pin
     }
 }

@@ -25,6 +25,7 @@ struct RingMemory {
     private struct Region {
         let identifier: UInt32
         let mapping: Mapping
+        let file: SharedMemoryFile
         var allocator: FirstFitAllocator
         /// Made for one piece, and given up with it.
         let isForOnePiece: Bool
@@ -36,11 +37,13 @@ struct RingMemory {
     private var regions: [Region]
 
     /// Starts with the part of `mapping` from `reservedBytes` on, which is attached as `identifier` already.
-    init(_ mapping: Mapping, identifier: UInt32, reservedBytes: Int) {
+    init(_ mapping: Mapping, identifier: UInt32, reservedBytes: Int) throws(Errno) {
         let allocator = FirstFitAllocator(
             offset: reservedBytes, sizeBytes: mapping.sizeBytes - reservedBytes, alignmentBytes: Self.alignmentBytes)
         regions = [
-            Region(identifier: identifier, mapping: mapping, allocator: allocator, isForOnePiece: false)
+            Region(
+                identifier: identifier, mapping: mapping, file: try Self.file(of: mapping), allocator: allocator,
+                isForOnePiece: false)
         ]
     }
 
@@ -54,11 +57,13 @@ struct RingMemory {
         let pageMask = 4095
         let regionBytes = isLarge ? (sizeBytes + pageMask) & ~pageMask : Self.regionBytes
         let mapping = try Mapping(name: "vrdma-rings", sizeBytes: regionBytes)
+        let file = try Self.file(of: mapping)
         let identifier = try attacher.attach(mapping.file)
         var allocator = FirstFitAllocator(sizeBytes: regionBytes, alignmentBytes: Self.alignmentBytes)
         let offset = allocator.allocate(sizeBytes: sizeBytes) ?? 0
         regions.append(
-            Region(identifier: identifier, mapping: mapping, allocator: allocator, isForOnePiece: isLarge))
+            Region(
+                identifier: identifier, mapping: mapping, file: file, allocator: allocator, isForOnePiece: isLarge))
         return piece(regions.count - 1, offset, sizeBytes)
     }
 
@@ -71,6 +76,10 @@ struct RingMemory {
         } else {
             regions[index].allocator.release(offset: Int(piece.offset), sizeBytes: piece.sizeBytes)
         }
+    }
+
+    private static func file(of mapping: Mapping) throws(Errno) -> SharedMemoryFile {
+        try SharedMemoryFile(mapping.file, sizeBytes: mapping.sizeBytes, purpose: .queues)
     }
 
     private func piece(_ index: Int, _ offset: Int, _ sizeBytes: Int) -> Piece {
