@@ -5,6 +5,7 @@ import Glibc
 /// The address space of `capacity` elements is reserved at once; memory is used by the elements that were ever made.
 /// An index is used again only after its element was removed, with another generation, so that a stale reference is
 /// recognised. The owner must keep the slab alive as long as views of it are in use.
+@usableFromInline
 package final class Slab<Element: BitwiseCopyable> {
     @usableFromInline let elements: UnsafeMutablePointer<Element>
     @usableFromInline let generations: UnsafeMutablePointer<UInt32>
