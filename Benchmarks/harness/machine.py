@@ -10,8 +10,12 @@ from .invocations import BUILT
 from .step import StepFailed
 
 # One-way transfer of a cache line, up to this many nanoseconds. Virtual processors move between these classes, and
-# figures for small messages move with them. No pair of processors is as far apart as "disturbed": somebody else ran.
+# figures for small messages move with them. No two processors are as far apart as "disturbed": somebody else ran.
 CLASSES = [("siblings", 37.0), ("same-cache", 120.0), ("far", 1000.0), ("disturbed", float("inf"))]
+
+# Others used more than DISTURBING of a processor during the measurement, or during the look at it.
+DISTURBED = "disturbed"
+DISTURBING = 0.25
 
 # Before and after a measurement the classes differed: the figure belongs to neither.
 MOVED = "moved"
@@ -77,16 +81,18 @@ class ForeignLoad:
         """Call before a step."""
         self._start = _processor_seconds(), _own_seconds(), os.times().elapsed
 
-    def end(self) -> None:
-        """Call after a step whose processes have all been waited for."""
+    def end(self) -> float:
+        """Call after a step whose processes have all been waited for; returns what others took during it."""
         if self._start is None:
-            return
+            return 0.0
         (busy, stolen), own, elapsed = self._start
         (busy_now, stolen_now), own_now, elapsed_now = _processor_seconds(), _own_seconds(), os.times().elapsed
-        self._foreign += max(0.0, (busy_now - busy) - (own_now - own))
+        foreign = max(0.0, (busy_now - busy) - (own_now - own))
+        self._foreign += foreign
         self._stolen += stolen_now - stolen
         self._seconds += elapsed_now - elapsed
         self._start = None
+        return foreign / max(elapsed_now - elapsed, 0.1)
 
     def result(self) -> dict:
         """Fractions of one processor: by other processes, and withheld by the hypervisor."""

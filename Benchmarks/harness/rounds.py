@@ -7,7 +7,7 @@ from . import machine
 from .step import Settings, StepFailed
 
 
-# A measurement during which the processors moved is repeated, up to this many attempts in all.
+# A measurement during which the processors moved or others used them is repeated, up to this many attempts in all.
 ATTEMPTS = 3
 
 
@@ -84,28 +84,34 @@ class Runner:
         current = Round()
         load = machine.ForeignLoad()
         for index, step in enumerate(order, start=1):
-            # The endpoint that a launcher leaves running is no child, so it would count as somebody else.
-            if not step.ours:
-                load.begin()
-            values, where = self._measure(step, f"{label} [{index}/{len(order)}]", current.looks)
-            load.end()
+            values, where = self._measure(step, f"{label} [{index}/{len(order)}]", current.looks, load)
             if values is not None:
                 current.samples.update(
                     {figure.name: Sample(value, where) for figure, value in zip(step.figures, values)})
         current.load = load.result()
         self.outcome.rounds.append(current)
 
-    def _measure(self, step, label: str, looks: list) -> tuple:
-        """The step's values and their class; once more when the processors moved meanwhile."""
-        if step.one_processor:
-            return self._attempt(step, label), machine.EVERY
+    def _measure(self, step, label: str, looks: list, load: machine.ForeignLoad) -> tuple:
+        """The step's values and their class; again when the processors moved or others used them meanwhile."""
         for _ in range(ATTEMPTS):
-            before = self._settle(looks)
+            begin = time.monotonic()
+            before = None if step.one_processor else self._settle(looks)
+            # The endpoint that a launcher leaves running is no child, so it would count as somebody else.
+            if not step.ours:
+                load.begin()
             values = self._attempt(step, label)
-            looks.append(self._look())
-            where = machine.class_between(before, looks[-1])
-            if values is None or where != machine.MOVED or not self._settings.wanted_class:
+            others = load.end()
+            where = machine.EVERY
+            if not step.one_processor:
+                looks.append(self._look())
+                where = machine.class_between(before, looks[-1])
+            if others > machine.DISTURBING:
+                where = machine.DISTURBED
+            good = where not in (machine.MOVED, machine.DISTURBED)
+            if values is None or good or not self._settings.wanted_class or self._patience <= 0:
                 break
+            # Repeating costs patience as waiting does, so that a busy machine does not keep the run for ever.
+            self._patience -= time.monotonic() - begin
         return values, where
 
     def _settle(self, looks: list) -> float | None:

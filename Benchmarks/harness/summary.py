@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from .floors import COMPARISONS, FLOORS
-from .machine import EVERY, MOVED
+from .machine import DISTURBED, EVERY, MOVED
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Summary:
         classes = Counter(sample.machine_class for one in rounds for sample in one.samples.values())
         del classes[EVERY]
         self.classes = dict(classes.most_common())
-        settled = {name: count for name, count in self.classes.items() if name != MOVED}
+        settled = {name: count for name, count in self.classes.items() if name not in (MOVED, DISTURBED)}
         self.usual_class = next(iter(settled), MOVED)
         used = (self.usual_class, EVERY)
         self._rounds = [

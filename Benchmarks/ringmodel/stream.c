@@ -36,17 +36,20 @@ void run_stream_requester(struct application *application) {
             slot = slot + 1 == options->buffers ? 0 : slot + 1;
         }
         publish_sends(application);
+        // A turn that gave the processor away may have taken any time.
+        bool look = turn % turns_per_clock_read == 0;
         if (poll_completions(application, completions_per_poll) > 0) {
             advance(&progress, application->finished);
             waiter_progress(&application->waiter);
         } else {
-            waiter_idle(&application->waiter);
+            look |= waiter_idle(&application->waiter);
         }
-        if (turn % turns_per_clock_read != 0) continue;
+        if (!look) continue;
         uint64_t now = now_nanoseconds();
         if (!measuring && now >= begin) {
             measuring = true;
             begin = now;
+            end = begin + duration;
             operations_at_begin = progress.operations;
         } else if (now >= end) {
             application->control->result = (struct result){

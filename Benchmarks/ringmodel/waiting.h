@@ -38,11 +38,14 @@ static inline void waiter_progress(struct waiter *waiter) {
 
 // Call when a poll found nothing, then poll again. A sleeper announces itself first and sleeps only when the
 // poll after that found nothing either: a producer then either was seen, or sees the announcement.
-static inline void waiter_idle(struct waiter *waiter) {
+// Says whether the processor was given away.
+static inline bool waiter_idle(struct waiter *waiter) {
     if (waiter->how.kind == wait_spin || waiter->idle < waiter->how.spins) {
         waiter->idle++;
         _mm_pause();
-    } else if (waiter->how.kind == wait_yield) {
+        return false;
+    }
+    if (waiter->how.kind == wait_yield) {
         sched_yield();
     } else if (!waiter->armed) {
         waiter->armed = true;
@@ -52,6 +55,7 @@ static inline void waiter_idle(struct waiter *waiter) {
         futex_sleep(waiter->sleeping);
         waiter->armed = false;
     }
+    return true;
 }
 
 // After publishing something. The full fence orders the publication before the look at the sleeper's word; it waits
