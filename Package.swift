@@ -63,7 +63,7 @@ let package = Package(
         library("EndpointRuntime", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Endpoint", "Service"]),
         library("GuestDriver", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service"]),
         library("Provider", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory"]),
-        library("VRDMA", ["Verbs", "Provider"]),
+        library("VRDMA", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
         .target(
             name: "IBVerbsDropIn",
             dependencies: [

@@ -1,0 +1,38 @@
+import CVRDMAABI
+
+/// The largest payload of a packet; the values of `enum ibv_mtu` (IBA 9.7.1).
+public enum PathMTU: UInt32, BitwiseCopyable, Hashable, Sendable, CaseIterable {
+    case bytes256 = 1
+    case bytes512 = 2
+    case bytes1024 = 3
+    case bytes2048 = 4
+    case bytes4096 = 5
+
+    /// The size in bytes.
+    public var byteCount: Int { 128 << Int(rawValue) }
+}
+
+/// What a port is (ibv_query_port(3)).
+public struct PortAttributes: Hashable, Sendable {
+    /// The port can carry data (`IBV_PORT_ACTIVE`).
+    public var isActive: Bool
+    /// The largest MTU that it can have.
+    public var maxMTU: PathMTU
+    /// The MTU that it has.
+    public var activeMTU: PathMTU
+    /// Bytes of the longest message.
+    public var maxMessageBytes: UInt32
+    /// Entries of its GID table.
+    public var gidTableEntries: UInt32
+    /// Entries of its P_Key table.
+    public var partitionKeyTableEntries: UInt32
+
+    init(_ reply: vrdma_query_port_reply) {
+        isActive = reply.state == 4
+        maxMTU = PathMTU(rawValue: reply.max_mtu) ?? .bytes1024
+        activeMTU = PathMTU(rawValue: reply.active_mtu) ?? .bytes1024
+        maxMessageBytes = reply.max_message_bytes
+        gidTableEntries = reply.gid_table_entries
+        partitionKeyTableEntries = reply.pkey_table_entries
+    }
+}
