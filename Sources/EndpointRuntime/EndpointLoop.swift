@@ -96,7 +96,8 @@ final class EndpointLoop {
             if now >= nextLookNanoseconds { try look(timeoutNanoseconds: 0) }
             let before = MonotonicClock.nowNanoseconds
             Scheduling.yield()
-            idle.didYield(nanoseconds: MonotonicClock.nowNanoseconds &- before)
+            let after = MonotonicClock.nowNanoseconds
+            idle.didYield(nanoseconds: after &- before, now: after)
         case .sleep:
             try sleep()
         }

@@ -16,14 +16,18 @@ struct IdlePolicy {
     /// Time without work after which the endpoint sleeps.
     let idleSpinNanoseconds: UInt64
     /// Looks before the processor is offered to others.
-    let spinsBeforeYield: UInt32 = 32
-    /// A yield that took so long means that somebody computes on this processor without ever waiting. Then only a wake-up
-    /// brings the endpoint back quickly, and it had better sleep.
-    let longYieldNanoseconds: UInt64 = 200_000
+    static let spinsBeforeYield: UInt32 = 32
+    /// A yield that took so long means that somebody computes on this processor without ever waiting, as programs do
+    /// that poll their own memory. Then only a wake-up brings the endpoint back quickly, and it had better sleep.
+    static let longYieldNanoseconds: UInt64 = 200_000
+    /// How long it is believed to be so; the next yield after that may be long again.
+    static let crowdedNanoseconds: UInt64 = 1_000_000_000
+    /// Looks before it sleeps meanwhile.
+    static let spinsWhenCrowded: UInt32 = 4
 
     private var idleSinceNanoseconds: UInt64?
     private var idleLooks: UInt32 = 0
-    private var hasCrowdedProcessor = false
+    private var crowdedUntilNanoseconds: UInt64 = 0
 
     init(idleSpinNanoseconds: UInt64) {
         self.idleSpinNanoseconds = idleSpinNanoseconds
@@ -43,21 +47,19 @@ struct IdlePolicy {
             return .spin
         }
         idleLooks &+= 1
-        if now &- since >= idleSpinNanoseconds || (hasCrowdedProcessor && idleLooks > spinsBeforeYield) {
-            return .sleep
-        }
-        return idleLooks > spinsBeforeYield ? .yield : .spin
+        let isCrowded = now < crowdedUntilNanoseconds
+        if now &- since >= idleSpinNanoseconds || (isCrowded && idleLooks > Self.spinsWhenCrowded) { return .sleep }
+        return idleLooks > Self.spinsBeforeYield ? .yield : .spin
     }
 
-    /// How long a yield took until this thread ran again.
-    mutating func didYield(nanoseconds: UInt64) {
-        hasCrowdedProcessor = nanoseconds > longYieldNanoseconds
+    /// How long a yield took until this thread ran again, at `now`.
+    mutating func didYield(nanoseconds: UInt64, now: UInt64) {
+        if nanoseconds > Self.longYieldNanoseconds { crowdedUntilNanoseconds = now &+ Self.crowdedNanoseconds }
     }
 
     /// Slept, and woke up.
     mutating func didSleep() {
         idleSinceNanoseconds = nil
         idleLooks = 0
-        hasCrowdedProcessor = false
     }
 }
