@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Service
 import Verbs
 
@@ -25,12 +25,15 @@ enum DoctorCommand {
         } else {
             let width = findings.map(\.subject.count).max() ?? 0
             for finding in findings {
-                let level = finding.level.rawValue.padding(toLength: 7, withPad: " ", startingAt: 0)
-                let subject = finding.subject.padding(toLength: width, withPad: " ", startingAt: 0)
-                print("\(level)  \(subject)  \(finding.detail)")
-                if let remedy = finding.remedy { print("         \(String(repeating: " ", count: width))→ \(remedy)") }
+                let level = padded(finding.level.rawValue, 7)
+                print("\(level)  \(padded(finding.subject, width))  \(finding.detail)")
+                if let remedy = finding.remedy { print("\(padded("", width + 9))  → \(remedy)") }
             }
         }
         return findings.contains { $0.level == .missing } ? 1 : 0
+    }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
     }
 }

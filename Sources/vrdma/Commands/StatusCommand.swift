@@ -1,5 +1,5 @@
 import EndpointRuntime
-import Foundation
+import FoundationEssentials
 import LinuxIO
 import Service
 import Verbs
@@ -18,7 +18,7 @@ enum StatusCommand {
     static func run(_ arguments: CommandLineArguments) throws(ToolError) -> Int32 {
         let document = try ask(arguments.value(of: "admin-socket"))
         if arguments.contains("json") {
-            FileHandle.standardOutput.write(document)
+            print(String(decoding: document, as: UTF8.self), terminator: "")
             return 0
         }
         let decoder = JSONDecoder()
