@@ -18,6 +18,7 @@ extension Device {
         var total: UInt64
         var source = Piece()
         var isSourceSingle = true
+        var sourceBytes: UInt64 = 0
         if isInline {
             total = UInt64(wqe.inline_bytes)
             source = Piece(hostAddress: queuePairs[index].send.inlineDataAddress(head), lengthBytes: total)
@@ -35,6 +36,16 @@ extension Device {
             isSourceSingle = total == 0
         }
         guard total <= limits.messageBytes else { return fail(index, wqe, .localLengthError) }
+        if !isSourceSingle {
+            // On the path of a single element it was not listed.
+            if wqe.sge_count == 1 { _ = readSendElements(index, head, count: 1) }
+            let pieces = Gather.pieces(
+                of: scratch.sourceRanges, count: Int(wqe.sge_count), into: scratch.sourcePieces, skipBytes: skip,
+                limitBytes: limit, mappings: queuePairs[index].mappings,
+                protectionDomain: queuePairs[index].protectionDomain, needs: [])
+            guard pieces.fault == .none else { return fail(index, wqe, .localProtectionError) }
+            sourceBytes = pieces.byteCount
+        }
 
         guard isBound(index) || bind(index) else { return waitForAnswer(index) }
         let peer = queuePairs[index].peer
@@ -62,12 +73,7 @@ extension Device {
                 failReceive(peer, receiveWQE, .localLengthError)
                 return fail(index, wqe, .remoteInvalidRequestError)
             }
-            rangeCount = Int(receiveWQE.sge_count)
-            if rangeCount > 0, total > 0, total <= scratch.destinationRanges[0].lengthBytes {
-                // The element is checked as far as the message reaches into it, as hardware does.
-                rangeCount = 1
-                scratch.destinationRanges[0].lengthBytes = total
-            }
+            rangeCount = limitDestinationRanges(count: Int(receiveWQE.sge_count), to: total)
         } else {
             guard queuePairs[peer].access.contains(.remoteWrite) else {
                 failResponder(peer, .queuePairRequestError)
@@ -102,22 +108,12 @@ extension Device {
             if total > 0 { DataCopy.copy(to: destination.hostAddress, from: source.hostAddress, count: total) }
             bytesLeft &-= min(bytesLeft, total)
         } else {
-            if isInline || wqe.sge_count == 1 {
-                // Ranges were not listed on the fast path.
-                if isInline {
-                    scratch.sourcePieces[0] = source
-                } else {
-                    _ = readSendElements(index, head, count: 1)
-                }
+            if isSourceSingle {
+                sourceBytes = total &- min(skip, total)
+                scratch.sourcePieces[0] = Piece(
+                    hostAddress: source.hostAddress &+ UInt(truncatingIfNeeded: total &- sourceBytes),
+                    lengthBytes: sourceBytes)
             }
-            let sourceResult =
-                isInline
-                ? Gather.Result(fault: .none, pieceCount: 1, byteCount: total)
-                : Gather.pieces(
-                    of: scratch.sourceRanges, count: Int(wqe.sge_count), into: scratch.sourcePieces, skipBytes: skip,
-                    limitBytes: limit, mappings: queuePairs[index].mappings,
-                    protectionDomain: queuePairs[index].protectionDomain, needs: [])
-            guard sourceResult.fault == .none else { return fail(index, wqe, .localProtectionError) }
             let destinationResult = Gather.pieces(
                 of: scratch.destinationRanges, count: rangeCount, into: scratch.destinationPieces, skipBytes: skip,
                 limitBytes: min(limit, total &- skip), mappings: queuePairs[peer].mappings,
@@ -125,7 +121,7 @@ extension Device {
             guard destinationResult.fault == .none else {
                 return failDestination(index, wqe, opcode, peer: peer, receiveWQE)
             }
-            let count = min(sourceResult.byteCount, destinationResult.byteCount)
+            let count = min(sourceBytes, destinationResult.byteCount)
             Gather.copy(to: scratch.destinationPieces, from: scratch.sourcePieces, count: count)
             bytesLeft &-= min(bytesLeft, count)
             done = skip &+ count
@@ -185,6 +181,20 @@ extension Device {
             total &+= UInt64(element.length)
         }
         return total
+    }
+
+    /// Shortens the list of the receive's elements to what the message reaches, since only that is checked; returns how
+    /// many are left.
+    @inline(__always)
+    private func limitDestinationRanges(count: Int, to total: UInt64) -> Int {
+        var rest = total
+        for position in 0..<count {
+            guard rest > 0 else { return position }
+            let taken = min(rest, scratch.destinationRanges[position].lengthBytes)
+            scratch.destinationRanges[position].lengthBytes = taken
+            rest &-= taken
+        }
+        return count
     }
 
     private func failDestination(
