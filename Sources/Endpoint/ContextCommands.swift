@@ -19,7 +19,7 @@ extension Device {
         guard doorbells.isCompatible else { throw .protocolNotSupported }
         guard
             let context = contexts.insert(
-                Context(guest: guest.identifier, doorbells: doorbells, slots: .empty))
+                Context(guest: guest.identifier, schedule: guest.schedule, doorbells: doorbells, slots: .empty))
         else { throw .outOfMemory }
         let region = guest.newHandle { guest.regions[$0] != nil }
         guest.regions[region] = Region(context: context, mapping: mapping, useCount: 1)
@@ -52,9 +52,9 @@ extension Device {
             guest.mappedBytes &-= UInt64(region.mapping.sizeBytes)
             guest.regions[handle] = nil
         }
-        for position in 0..<hot.count where hot[position] == context {
-            hot.removeSwapping(at: position)
-            break
+        if contexts[context].isHot {
+            schedules[guest.schedule].hot.remove(context)
+            turn.hotContextCount &-= 1
         }
         contexts[context].slots.deallocate()
         contexts.remove(context)

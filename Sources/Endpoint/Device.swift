@@ -19,10 +19,9 @@ package final class Device {
     var guestsByAddress: [GID: UInt32] = [:]
     private var nextGuestIdentifier: UInt32 = 1
 
-    /// Queue pairs that are looked at in every turn.
-    let active: IndexList
-    /// Contexts whose doorbells are looked at in every turn.
-    let hot: IndexList
+    let schedules: Slab<GuestSchedule>
+    /// The schedules that have something to be looked at.
+    let runnable: IndexList
     /// Queue pairs whose send queue stands still for a time.
     let waiting: IndexList
     /// Completion queues whose arm word is to be looked at when the turn ends.
@@ -37,8 +36,8 @@ package final class Device {
         // Handles are indices, and no handle is 0.
         completionQueues = Slab(capacity: limits.totalCompletionQueues + 1, firstIndex: 1)
         contexts = Slab(capacity: limits.totalContexts + 1, firstIndex: 1)
-        active = IndexList(capacity: limits.totalQueuePairs)
-        hot = IndexList(capacity: limits.totalContexts + 1)
+        schedules = Slab(capacity: limits.guests)
+        runnable = IndexList(capacity: limits.guests)
         waiting = IndexList(capacity: limits.totalQueuePairs)
         dirty = IndexList(capacity: limits.totalCompletionQueues + 1)
         scratch = TransferScratch()
@@ -46,7 +45,8 @@ package final class Device {
 
     deinit {
         for index in contexts.liveIndices { contexts[index].slots.deallocate() }
-        for list in [active, hot, waiting, dirty] { list.deallocate() }
+        for index in schedules.liveIndices { schedules[index].deallocate() }
+        for list in [runnable, waiting, dirty] { list.deallocate() }
         scratch.deallocate()
     }
 
@@ -55,12 +55,17 @@ package final class Device {
     /// Throws `ENOMEM` at the limit of guests, `EADDRINUSE` for an address or `EEXIST` for a name in use, and `EINVAL`
     /// for an address that cannot be a guest's.
     package func addGuest(name: String, address: GID, limits: DeviceLimits? = nil) throws(Errno) -> UInt32 {
-        guard guests.count < self.limits.guests else { throw .outOfMemory }
         guard !address.isZero, !address.isMulticast else { throw .invalidArgument }
         guard !guests.values.contains(where: { $0.name == name }) else { throw .alreadyExists }
-        let guest = Guest(
-            identifier: nextGuestIdentifier, name: name, address: address, limits: limits ?? self.limits)
+        let limits = limits ?? self.limits
+        let guest = Guest(identifier: nextGuestIdentifier, name: name, address: address, limits: limits)
         guard guest.addresses.allSatisfy({ guestsByAddress[$0] == nil }) else { throw .addressInUse }
+        let schedule = GuestSchedule(limits: limits)
+        guard let index = schedules.insert(schedule) else {
+            schedule.deallocate()
+            throw .outOfMemory
+        }
+        guest.schedule = index
         nextGuestIdentifier &+= 1
         guests[guest.identifier] = guest
         for address in guest.addresses { guestsByAddress[address] = guest.identifier }
@@ -72,6 +77,9 @@ package final class Device {
         guard let guest = guests[identifier] else { return }
         for context in guest.contexts { closeContext(context, of: guest) }
         for address in guest.addresses { guestsByAddress[address] = nil }
+        if schedules[guest.schedule].isRunnable { runnable.remove(guest.schedule) }
+        schedules[guest.schedule].deallocate()
+        schedules.remove(guest.schedule)
         guests[identifier] = nil
     }
 

@@ -25,10 +25,15 @@ package struct DeviceLimits: Sendable, Equatable {
     package var outstandingReads: UInt32 = 128
     package var extentsPerRegion: UInt32 = 1 << 20
 
-    // Of one turn of the engine.
+    // Of one turn of the engine: of one queue pair and of one context.
     package var workRequestsPerTurn = 128
     package var bytesPerTurn: UInt64 = 1 << 20
     package var doorbellsPerTurn = 256
+    // Of one turn of the engine: of one guest.
+    package var queuePairsPerGuestTurn = 256
+    package var contextsPerGuestTurn = 32
+    package var workRequestsPerGuestTurn = 1024
+    package var bytesPerGuestTurn: UInt64 = 4 << 20
     /// Polls without work after which a queue pair is no longer looked at without a doorbell.
     package var idlePollsPerQueuePair: UInt32 = 256
 

@@ -10,8 +10,7 @@ extension Device {
     package func poll(now: UInt64) -> Int {
         turn.nowNanoseconds = now
         turn.turnCount &+= 1
-        var work = takeDoorbells()
-        work &+= serveActive()
+        var work = serveGuests()
         if now >= turn.nextDeadlineNanoseconds { work &+= checkWaiting() }
         if !dirty.isEmpty { notifyCompletionQueues() }
         return work
@@ -23,13 +22,39 @@ extension Device {
     }
 
     package var turnCount: UInt64 { turn.turnCount }
-    package var activeQueuePairCount: Int { active.count }
-    package var isAnyContextHot: Bool { !hot.isEmpty }
+    /// Up to so many contexts are looked at in each turn however long they are quiet.
+    private static var contextsKeptHot: Int { 8 }
+    private static var idleTurnsOfHotContext: UInt32 { 1024 }
 
-    private func takeDoorbells() -> Int {
+    private func serveGuests() -> Int {
         var work = 0
         var position = 0
-        while position < hot.count {
+        while position < runnable.count {
+            let schedule = runnable[position]
+            if !schedules[schedule].hot.isEmpty { work &+= takeDoorbells(schedule) }
+            if !schedules[schedule].active.isEmpty { work &+= serveActive(schedule) }
+            if schedules[schedule].isEmpty {
+                schedules[schedule].isRunnable = false
+                runnable.removeSwapping(at: position)
+            } else {
+                position &+= 1
+            }
+        }
+        return work
+    }
+
+    private func makeRunnable(_ schedule: UInt32) {
+        guard !schedules[schedule].isRunnable else { return }
+        schedules[schedule].isRunnable = true
+        runnable.append(schedule)
+    }
+
+    private func takeDoorbells(_ schedule: UInt32) -> Int {
+        let hot = schedules[schedule].hot
+        var work = 0
+        var position = schedules[schedule].nextHot
+        for _ in 0..<min(hot.count, limits.contextsPerGuestTurn) {
+            if position >= hot.count { position = 0 }
             let context = hot[position]
             let slots = contexts[context].slots
             let taken = contexts[context].doorbells.take(limit: limits.doorbellsPerTurn) { bit in
@@ -42,8 +67,8 @@ extension Device {
                 contexts[context].idleTurns = 0
             } else {
                 contexts[context].idleTurns &+= 1
-                if hot.count > Self.contextsKeptHot, contexts[context].idleTurns > Self.idleTurnsOfHotContext,
-                    cool(context)
+                if turn.hotContextCount > Self.contextsKeptHot,
+                    contexts[context].idleTurns > Self.idleTurnsOfHotContext, cool(context)
                 {
                     hot.removeSwapping(at: position)
                     continue
@@ -51,12 +76,9 @@ extension Device {
             }
             position &+= 1
         }
+        schedules[schedule].nextHot = position
         return work
     }
-
-    /// Up to so many contexts are looked at in each turn however long they are quiet.
-    private static var contextsKeptHot: Int { 8 }
-    private static var idleTurnsOfHotContext: UInt32 { 1024 }
 
     private func answerDoorbell(queuePair index: UInt32, isReceive: Bool) {
         if isReceive, queuePairs[index].waiterForReceive != 0 {
@@ -77,14 +99,19 @@ extension Device {
         guard !queuePairs[index].isActive else { return }
         queuePairs[index].isActive = true
         queuePairs[index].send.doorbellWanted.storeRelaxed(0)
-        active.append(index)
+        schedules[queuePairs[index].schedule].active.append(index)
+        makeRunnable(queuePairs[index].schedule)
     }
 
-    private func serveActive() -> Int {
+    private func serveActive(_ schedule: UInt32) -> Int {
+        let active = schedules[schedule].active
         var work = 0
-        var position = 0
-        let patience = max(4, limits.idlePollsPerQueuePair / UInt32(max(1, active.count)))
-        while position < active.count {
+        var position = schedules[schedule].nextActive
+        let patience = max(4, limits.idlePollsPerQueuePair / UInt32(truncatingIfNeeded: max(1, active.count)))
+        turn.requestsLeft = limits.workRequestsPerGuestTurn
+        turn.bytesLeft = limits.bytesPerGuestTurn
+        for _ in 0..<min(active.count, limits.queuePairsPerGuestTurn) {
+            if position >= active.count { position = 0 }
             let index = active[position]
             if serve(index) {
                 queuePairs[index].idlePolls = 0
@@ -99,7 +126,9 @@ extension Device {
                 }
             }
             position &+= 1
+            if turn.requestsLeft <= 0 || turn.bytesLeft == 0 { break }
         }
+        schedules[schedule].nextActive = position
         return work
     }
 
@@ -124,7 +153,7 @@ extension Device {
             queuePairs[index].send.tail.acquire() != queuePairs[index].sendHead
                 || queuePairs[index].receive.entryCount > 0
                     && queuePairs[index].receive.tail.acquire() != queuePairs[index].receiveHead
-        case .sendQueueDrained: queuePairs[index].bytesDone > 0
+        case .sendQueueDrained: queuePairs[index].isDraining
         default: false
         }
     }
@@ -146,25 +175,21 @@ extension Device {
     /// Stops looking by itself at everything, so that the caller may sleep. False when there is work after all.
     package func prepareToSleep() -> Bool {
         var isQuiet = true
-        var position = 0
-        while position < active.count {
-            if deactivate(active[position]) {
-                active.removeSwapping(at: position)
-            } else {
-                isQuiet = false
-                position &+= 1
-            }
-        }
-        position = 0
-        while position < hot.count {
-            if cool(hot[position]) {
-                hot.removeSwapping(at: position)
-            } else {
-                isQuiet = false
-                position &+= 1
-            }
+        for position in 0..<runnable.count {
+            let schedule = runnable[position]
+            if !removeEach(schedules[schedule].active, where: deactivate) { isQuiet = false }
+            if !removeEach(schedules[schedule].hot, where: cool) { isQuiet = false }
         }
         return isQuiet
+    }
+
+    /// Removes what can be. False when something stays.
+    private func removeEach(_ list: IndexList, where canGo: (UInt32) -> Bool) -> Bool {
+        var position = 0
+        while position < list.count {
+            if canGo(list[position]) { list.removeSwapping(at: position) } else { position &+= 1 }
+        }
+        return list.isEmpty
     }
 
     /// Asks for a kick with the next doorbell. False when a bell was rung just before.
@@ -176,6 +201,7 @@ extension Device {
             return false
         }
         contexts[context].isHot = false
+        turn.hotContextCount &-= 1
         return true
     }
 
@@ -185,13 +211,18 @@ extension Device {
         contexts[context].isHot = true
         contexts[context].idleTurns = 0
         contexts[context].doorbells.kickWanted.storeRelaxed(0)
-        hot.append(context)
+        turn.hotContextCount &+= 1
+        schedules[contexts[context].schedule].hot.append(context)
+        makeRunnable(contexts[context].schedule)
     }
 
     /// Tells applications which processor the endpoint runs on, by which they choose how to wait.
     package func publish(processor: UInt32) {
-        for position in 0..<hot.count {
-            contexts[hot[position]].doorbells.endpointProcessor.storeRelaxed(processor &+ 1)
+        for position in 0..<runnable.count {
+            let hot = schedules[runnable[position]].hot
+            for place in 0..<hot.count {
+                contexts[hot[place]].doorbells.endpointProcessor.storeRelaxed(processor &+ 1)
+            }
         }
     }
 }

@@ -17,6 +17,8 @@ package final class Guest {
     package var memoryRegions: [UInt32: RegisteredMemory] = [:]
     package var completionQueueCount = 0
     package var mappedBytes: UInt64 = 0
+    /// Its place among the engine's schedules.
+    var schedule: UInt32 = 0
     package var nextHandle: UInt32 = 1
     package var counters = GuestCounters()
 

@@ -34,6 +34,7 @@ package struct RegisteredMemory {
 /// An application's open device.
 package struct Context: BitwiseCopyable {
     package var guest: UInt32
+    package var schedule: UInt32
     package var doorbells: DoorbellTree
     /// From doorbell slot to queue pair index, .max where there is none.
     package var slots: Block<UInt32>

@@ -20,6 +20,10 @@ extension Device {
         if next == .readyToReceive { try checkPath(new, guest: guest) }
 
         store(new, mask: mask, in: index)
+        if current == .readyToSend, next == .sendQueueDrained, !mask.contains(.enableSQDNotify) {
+            // The wish to be told was of an earlier drain.
+            queuePairs[index].attributes.enable_sqd_async_notify = 0
+        }
         switch (current, next) {
         case (_, .reset): reset(index)
         case (_, .error): if current != .error { enterError(index) }
@@ -38,10 +42,17 @@ extension Device {
             queuePairs[index].isDraining = false
             activate(index)
         case .sendQueueDrained:
-            queuePairs[index].isDraining = current == .readyToSend
+            if current == .readyToSend { beginDraining(index) }
             activate(index)
         default: break
         }
+    }
+
+    /// A request that is partly done, or waits for its peer, has begun and will be finished (IBA 10.3.1.5).
+    private func beginDraining(_ index: UInt32) {
+        let hasBegun = queuePairs[index].bytesDone > 0 || queuePairs[index].wait != .none
+        queuePairs[index].isDraining = true
+        queuePairs[index].drainEnd = queuePairs[index].sendHead &+ (hasBegun ? 1 : 0)
     }
 
     /// Back to the state after creation; what the queues hold is forgotten without completions.
@@ -49,6 +60,7 @@ extension Device {
         setState(index, .reset)
         queuePairs[index].wait = .none
         queuePairs[index].bytesDone = 0
+        queuePairs[index].isDraining = false
         queuePairs[index].waiterForReceive = 0
         queuePairs[index].sendHead = 0
         queuePairs[index].receiveHead = 0

@@ -16,6 +16,7 @@ package struct QueuePair: BitwiseCopyable {
 
     // Identity.
     package var guest: UInt32
+    package var schedule: UInt32
     package var context: UInt32
     package var number: QueuePairNumber
     package var slot: UInt32
@@ -46,7 +47,10 @@ package struct QueuePair: BitwiseCopyable {
     package var access: AccessFlags = []
     /// Changes with every change of state, so that a peer's cached knowledge is recognised as stale.
     package var epoch: UInt32 = 0
+    /// In SQD, until the request that had begun is finished.
     package var isDraining = false
+    /// The send queue index at which a drain ends.
+    package var drainEnd: UInt32 = 0
     package var hasCommunicationEstablished = false
 
     // Path, local.

@@ -22,7 +22,8 @@ extension Device {
         try reserveSlot(request.slot, context: command.context)
 
         let queuePair = QueuePair(
-            guest: guest.identifier, context: command.context, number: QueuePairNumber(rawValue: 0),
+            guest: guest.identifier, schedule: guest.schedule, context: command.context,
+            number: QueuePairNumber(rawValue: 0),
             slot: request.slot, protectionDomain: request.pd, mappings: guest.mappings.view, send: send,
             receive: receive, sendRegion: request.send_queue.region, receiveRegion: request.receive_queue.region,
             sendCompletionQueue: request.send_cq, receiveCompletionQueue: request.receive_cq,
@@ -73,8 +74,8 @@ extension Device {
 
     func removeQueuePair(_ index: UInt32, of guest: Guest) {
         let queuePair = queuePairs[index]
-        if queuePair.isActive { remove(index, from: active) }
-        if queuePair.isListedWaiting { remove(index, from: waiting) }
+        if queuePair.isActive { schedules[queuePair.schedule].active.remove(index) }
+        if queuePair.isListedWaiting { waiting.remove(index) }
         contexts[queuePair.context].slots[Int(queuePair.slot)] = .max
         releaseRegion(queuePair.sendRegion, of: guest)
         releaseRegion(queuePair.receiveRegion, of: guest)
@@ -85,13 +86,6 @@ extension Device {
         guest.counters.workRequests &+= queuePair.requestCount
         guest.counters.bytes &+= queuePair.byteCount
         queuePairs.remove(index)
-    }
-
-    private func remove(_ index: UInt32, from list: IndexList) {
-        for position in 0..<list.count where list[position] == index {
-            list.removeSwapping(at: position)
-            return
-        }
     }
 
     private func workQueues(

@@ -63,6 +63,7 @@ extension Device {
             breakQueuePair(index, "send queue index out of range")
             return true
         }
+        turn.requestsLeft &-= Int(min(pendingSends, UInt32(budget)))
         for _ in 0..<min(pendingSends, UInt32(budget)) {
             let wqe = queuePairs[index].send.sendEntry(queuePairs[index].sendHead)
             completeSendInError(index, wqe, .flushError)
@@ -75,6 +76,7 @@ extension Device {
             breakQueuePair(index, "receive queue index out of range")
             return true
         }
+        turn.requestsLeft &-= Int(min(pendingReceives, UInt32(budget)))
         for _ in 0..<min(pendingReceives, UInt32(budget)) {
             let wqe = queuePairs[index].receive.receiveEntry(queuePairs[index].receiveHead)
             completeReceiveInError(index, wqe, .flushError)

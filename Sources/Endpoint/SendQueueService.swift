@@ -24,22 +24,26 @@ extension Device {
             breakQueuePair(index, "send queue index out of range")
             return true
         }
-        var budget = min(Int(pending), limits.workRequestsPerTurn)
+        let budget = min(Int(pending), limits.workRequestsPerTurn)
+        var requestsLeft = budget
         var bytesLeft = limits.bytesPerTurn
-        while budget > 0, bytesLeft > 0, case .completed = executeRequest(index, &bytesLeft) {
-            budget &-= 1
+        while requestsLeft > 0, bytesLeft > 0, case .completed = executeRequest(index, &bytesLeft) {
+            requestsLeft &-= 1
         }
+        turn.requestsLeft &-= max(1, budget &- requestsLeft)
+        let bytesDone = limits.bytesPerTurn &- bytesLeft
+        turn.bytesLeft = turn.bytesLeft > bytesDone ? turn.bytesLeft &- bytesDone : 0
         return true
     }
 
     /// In the SQD state no request begins; one that had begun is finished, then the drain is reported.
     func finishDraining(_ index: UInt32) -> Bool {
-        if queuePairs[index].bytesDone > 0 {
+        guard queuePairs[index].isDraining else { return false }
+        if queuePairs[index].sendHead != queuePairs[index].drainEnd {
             var bytesLeft = limits.bytesPerTurn
             _ = executeRequest(index, &bytesLeft)
             return true
         }
-        guard queuePairs[index].isDraining else { return false }
         queuePairs[index].isDraining = false
         if queuePairs[index].attributes.enable_sqd_async_notify != 0 {
             raise(.sendQueueDrained, queuePair: index)

@@ -98,7 +98,8 @@ extension Device {
         case .receiverNotReady:
             if hasReceive(queuePairs[index].peer) {
                 resume(index)
-            } else if queuePairs[index].wait == .none || queuePairs[index].state != .readyToSend {
+            } else if queuePairs[index].wait == .none {
+                // The look ended this queue pair: it is its own peer, and its receive queue is broken.
                 break
             } else if queuePairs[index].attributes.rnr_retry >= Self.infiniteRetries {
                 beginWaiting(index, .receiverNotReady, nanoseconds: Self.endlessWaitNanoseconds)
