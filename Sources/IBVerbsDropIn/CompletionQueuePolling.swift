@@ -26,7 +26,18 @@ extension UnsafeMutablePointer<drop_in_cq> {
 @c func pollCompletionQueue(
     _ completionQueue: UnsafeMutablePointer<ibv_cq>?, _ maximum: CInt, _ completions: UnsafeMutablePointer<ibv_wc>?
 ) -> CInt {
-    guard let queue = completionQueue?.own.queue, let completions else { return -EINVAL }
+    guard let own = completionQueue?.own, let queue = own.queue, let completions else { return -EINVAL }
+    if own.pointee.held_next != own.pointee.held_count {
+        let held = own.takeHeld(maximum, completions)
+        return held &+ poll(queue, maximum &- held, completions + Int(held))
+    }
+    return poll(queue, maximum, completions)
+}
+
+@inline(__always)
+private func poll(
+    _ queue: UnsafeMutablePointer<ProviderCompletionQueue>, _ maximum: CInt, _ completions: UnsafeMutablePointer<ibv_wc>
+) -> CInt {
     let count = queue.poll(Int(maximum)) { index, completion, _ in
         copyCompletion(completion, completions + index)
     }

@@ -69,6 +69,7 @@ extension verbs_context {
         sz = MemoryLayout<verbs_context>.size
         query_port = queryPort
         query_device_ex = queryDevice
+        query_rt_values = readDeviceClock
         create_cq_ex = createExtendedCompletionQueue
         create_qp_ex = createExtendedQueuePair
         context.ops.poll_cq = pollCompletionQueue

@@ -35,6 +35,8 @@ import Verbs
     do {
         var extended = ibv_device_attr_ex()
         extended.orig_attr = try opened.queryDevice().attributes
+        extended.completion_timestamp_mask = DeviceClock.mask
+        extended.hca_core_clock = DeviceClock.kilohertz
         extended.device_cap_flags_ex = UInt64(extended.orig_attr.device_cap_flags)
         extended.phys_port_cnt_ex = UInt32(extended.orig_attr.phys_port_cnt)
         memset(attributes, 0, sizeBytes)

@@ -57,6 +57,7 @@ func makeQueuePair(
     } catch {
         return failing(error)
     }
+    qp.forgetHeldCompletions()
     let own = qp.own
     pthread_mutex_lock(&qp.pointee.mutex)
     while qp.pointee.events_completed != own.pointee.async_events_reported {
@@ -79,7 +80,9 @@ func makeQueuePair(
     do {
         let mask = UInt32(bitPattern: attr_mask)
         try opened.modifyQueuePair(queuePair, attr.pointee.providerAttributes(mask: mask))
-        if mask & IBV_QP_STATE.rawValue != 0 { qp.pointee.state = attr.pointee.qp_state }
+        guard mask & IBV_QP_STATE.rawValue != 0 else { return 0 }
+        qp.pointee.state = attr.pointee.qp_state
+        if attr.pointee.qp_state == IBV_QPS_RESET { qp.forgetHeldCompletions() }
         return 0
     } catch {
         return failing(error)
@@ -133,6 +136,11 @@ extension UnsafeMutablePointer<drop_in_qp> {
 }
 
 extension UnsafeMutablePointer<ibv_qp> {
+    fileprivate func forgetHeldCompletions() {
+        pointee.send_cq?.own.forgetHeld(ofQueuePair: pointee.qp_num)
+        pointee.recv_cq?.own.forgetHeld(ofQueuePair: pointee.qp_num)
+    }
+
     fileprivate var initialAttributes: ibv_qp_init_attr {
         ibv_qp_init_attr(
             qp_context: pointee.qp_context, send_cq: pointee.send_cq, recv_cq: pointee.recv_cq, srq: nil,

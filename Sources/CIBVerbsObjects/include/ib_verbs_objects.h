@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How many completions ibv_start_poll takes at once. */
+#define DROP_IN_HELD_COMPLETIONS 16
+
 /* The part of struct ibv_wc that a completion of the endpoint fills in. */
 #define DROP_IN_COMPLETION_BYTES 40
 
@@ -57,10 +60,17 @@ struct drop_in_cq {
     uint32_t comp_events_reported;
     uint32_t async_events_reported;
 
-    /* The completion between ibv_start_poll and ibv_end_poll, whose caller holds the lock. */
+    /*
+     * Completions that ibv_start_poll took and that were not given out yet,
+     * [held_next, held_count).  The caller has the lock until ibv_end_poll.
+     */
     uint32_t poll_lock;
-    struct ibv_wc current;
-    uint64_t current_timestamp_nanoseconds;
+    uint32_t held_next;
+    uint32_t held_count;
+    struct drop_in_completion {
+        struct ibv_wc completion;
+        uint64_t timestamp_nanoseconds;
+    } held[DROP_IN_HELD_COMPLETIONS];
 };
 
 struct drop_in_qp {
@@ -90,6 +100,11 @@ _Static_assert(offsetof(struct ibv_cq_ex, async_events_completed) == offsetof(st
 static inline struct drop_in_context *_Nonnull drop_in_context_of(struct ibv_context *_Nonnull context)
 {
     return (struct drop_in_context *)((char *)context - offsetof(struct drop_in_context, verbs.context));
+}
+
+static inline struct drop_in_completion *_Nonnull drop_in_held(struct drop_in_cq *_Nonnull queue)
+{
+    return queue->held;
 }
 
 /* __VERBS_ABI_IS_EXTENDED: the context lies in a struct verbs_context. */
