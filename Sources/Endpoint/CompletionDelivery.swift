@@ -93,11 +93,10 @@ extension Device {
     private func overrun(_ queue: UInt32) {
         guard !completionQueues[queue].isBroken else { return }
         completionQueues[queue].isBroken = true
-        let guest = completionQueues[queue].guest
         raise(
             .completionQueueError, context: completionQueues[queue].context, element: queue,
             slot: completionQueues[queue].slot)
-        for index in queuePairIndices(ofGuest: guest)
+        for index in contextDetails[completionQueues[queue].context]?.queuePairs ?? []
         where queuePairs[index].sendCompletionQueue == queue || queuePairs[index].receiveCompletionQueue == queue {
             guard queuePairs[index].state != .reset, queuePairs[index].state != .error else { continue }
             enterError(index)

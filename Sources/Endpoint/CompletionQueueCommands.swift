@@ -12,6 +12,7 @@ extension Device {
         guard guest.channels.count < guest.limits.completionChannelsPerGuest else { throw .outOfMemory }
         let handle = guest.newHandle { guest.channels[$0] != nil }
         guest.channels[handle] = CompletionChannel(context: command.context, socket: descriptors[0])
+        contextDetails[command.context]?.channels.insert(handle)
         return reply(command, vrdma_handle_reply(handle: handle, reserved: 0))
     }
 
@@ -22,6 +23,7 @@ extension Device {
         }
         guard channel.useCount == 0 else { throw .busy }
         guest.channels[request.handle] = nil
+        contextDetails[command.context]?.channels.remove(request.handle)
         return command.reply()
     }
 
@@ -43,6 +45,7 @@ extension Device {
                     region: request.queue.region, channel: request.comp_channel))
         else { throw .outOfMemory }
         guest.completionQueueCount += 1
+        contextDetails[command.context]?.completionQueues.insert(queue)
         guest.channels[request.comp_channel]?.useCount += 1
         retainRegion(request.queue.region, of: guest)
         return reply(command, vrdma_handle_reply(handle: queue, reserved: 0))
@@ -52,6 +55,7 @@ extension Device {
         let request = try payload(command, as: vrdma_handle_command.self)
         try checkCompletionQueue(request.handle, context: command.context, guest: guest)
         guard completionQueues[request.handle].queuePairCount == 0 else { throw .busy }
+        contextDetails[command.context]?.completionQueues.remove(request.handle)
         removeCompletionQueue(request.handle, of: guest)
         return command.reply()
     }

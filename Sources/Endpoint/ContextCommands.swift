@@ -28,30 +28,23 @@ extension Device {
         contextDetails[context] = ContextDetails(
             region: region, asyncSocket: descriptors[2], kick: descriptors[1],
             processIdentifier: request.process_id, processName: FixedText.read(request.process_name))
+        contextDetails[context]?.regions.insert(region)
         doorbells.kickWanted.storeRelaxed(1)
         return reply(command, vrdma_open_context_reply(context: context, context_region: region))
     }
 
     /// Closes a context with all that it owns, queues first, memory last.
     func closeContext(_ context: UInt32, of guest: Guest) {
-        guard guest.contexts.remove(context) != nil else { return }
-        for index in queuePairIndices(ofGuest: guest.identifier) where queuePairs[index].context == context {
-            removeQueuePair(index, of: guest)
+        guard guest.contexts.remove(context) != nil, let details = contextDetails[context] else { return }
+        for index in details.queuePairs { removeQueuePair(index, of: guest) }
+        for queue in details.completionQueues { removeCompletionQueue(queue, of: guest) }
+        for key in details.memoryRegions {
+            try? guest.mappings.deregister(MemoryKey(rawValue: key), context: context)
+            guest.memoryRegions[key] = nil
         }
-        for queue in completionQueues.liveIndices
-        where completionQueues[queue].guest == guest.identifier && completionQueues[queue].context == context {
-            removeCompletionQueue(queue, of: guest)
-        }
-        for key in guest.mappings.keys(context: context) {
-            try? guest.mappings.deregister(key, context: context)
-        }
-        guest.memoryRegions = guest.memoryRegions.filter { $0.value.context != context }
-        guest.channels = guest.channels.filter { $0.value.context != context }
-        guest.protectionDomains = guest.protectionDomains.filter { $0.value.context != context }
-        for (handle, region) in guest.regions where region.context == context {
-            guest.mappedBytes &-= UInt64(region.mapping.sizeBytes)
-            guest.regions[handle] = nil
-        }
+        for handle in details.channels { guest.channels[handle] = nil }
+        for handle in details.protectionDomains { guest.protectionDomains[handle] = nil }
+        for handle in details.regions { removeRegion(handle, of: guest) }
         if contexts[context].isHot {
             schedules[guest.schedule].hot.remove(context)
             turn.hotContextCount &-= 1
@@ -70,6 +63,7 @@ extension Device {
         let handle = guest.newHandle { guest.regions[$0] != nil }
         guest.regions[handle] = Region(context: command.context, mapping: mapping)
         guest.mappedBytes &+= UInt64(mapping.sizeBytes)
+        contextDetails[command.context]?.regions.insert(handle)
         return reply(
             command,
             vrdma_attach_region_reply(region: handle, reserved: 0, size_bytes: UInt64(mapping.sizeBytes)))
@@ -81,9 +75,15 @@ extension Device {
             throw .invalidArgument
         }
         guard region.useCount == 0 else { throw .busy }
-        guest.mappedBytes &-= UInt64(region.mapping.sizeBytes)
-        guest.regions[request.handle] = nil
+        contextDetails[command.context]?.regions.remove(request.handle)
+        removeRegion(request.handle, of: guest)
         return command.reply()
+    }
+
+    private func removeRegion(_ handle: UInt32, of guest: Guest) {
+        guard let region = guest.regions.removeValue(forKey: handle) else { return }
+        guest.mappedBytes &-= UInt64(region.mapping.sizeBytes)
+        outputs.append(.releaseMemory(region.mapping))
     }
 
     private func map(_ file: FileDescriptor, guest: Guest) throws(Errno) -> Mapping {

@@ -99,7 +99,9 @@ extension Device {
         guard !queuePairs[index].isActive else { return }
         queuePairs[index].isActive = true
         queuePairs[index].send.doorbellWanted.storeRelaxed(0)
-        schedules[queuePairs[index].schedule].active.append(index)
+        let active = schedules[queuePairs[index].schedule].active
+        queuePairs[index].activePosition = UInt32(truncatingIfNeeded: active.count)
+        active.append(index)
         makeRunnable(queuePairs[index].schedule)
     }
 
@@ -121,7 +123,7 @@ extension Device {
                 let isBlocked = queuePairs[index].wait != .none
                 if isBlocked || (queuePairs[index].idlePolls > patience && deactivate(index)) {
                     if isBlocked { queuePairs[index].isActive = false }
-                    active.removeSwapping(at: position)
+                    unlistActive(at: UInt32(truncatingIfNeeded: position), of: schedule)
                     continue
                 }
             }
@@ -177,19 +179,39 @@ extension Device {
         var isQuiet = true
         for position in 0..<runnable.count {
             let schedule = runnable[position]
-            if !removeEach(schedules[schedule].active, where: deactivate) { isQuiet = false }
-            if !removeEach(schedules[schedule].hot, where: cool) { isQuiet = false }
+            if !quietActive(schedule) { isQuiet = false }
+            if !quietHot(schedule) { isQuiet = false }
         }
         return isQuiet
     }
 
-    /// Removes what can be. False when something stays.
-    private func removeEach(_ list: IndexList, where canGo: (UInt32) -> Bool) -> Bool {
+    private func quietActive(_ schedule: UInt32) -> Bool {
+        let active = schedules[schedule].active
         var position = 0
-        while position < list.count {
-            if canGo(list[position]) { list.removeSwapping(at: position) } else { position &+= 1 }
+        while position < active.count {
+            if deactivate(active[position]) {
+                unlistActive(at: UInt32(truncatingIfNeeded: position), of: schedule)
+            } else {
+                position &+= 1
+            }
         }
-        return list.isEmpty
+        return active.isEmpty
+    }
+
+    private func quietHot(_ schedule: UInt32) -> Bool {
+        let hot = schedules[schedule].hot
+        var position = 0
+        while position < hot.count {
+            if cool(hot[position]) { hot.removeSwapping(at: position) } else { position &+= 1 }
+        }
+        return hot.isEmpty
+    }
+
+    /// Takes the queue pair at a position out of its guest's list.
+    func unlistActive(at position: UInt32, of schedule: UInt32) {
+        let active = schedules[schedule].active
+        active.removeSwapping(at: Int(position))
+        if Int(position) < active.count { queuePairs[active[Int(position)]].activePosition = position }
     }
 
     /// Asks for a kick with the next doorbell. False when a bell was rung just before.

@@ -9,6 +9,7 @@ extension Device {
         guard guest.protectionDomains.count < guest.limits.protectionDomainsPerGuest else { throw .outOfMemory }
         let handle = guest.newHandle { guest.protectionDomains[$0] != nil }
         guest.protectionDomains[handle] = ProtectionDomain(context: command.context)
+        contextDetails[command.context]?.protectionDomains.insert(handle)
         return reply(command, vrdma_handle_reply(handle: handle, reserved: 0))
     }
 
@@ -17,6 +18,7 @@ extension Device {
         let domain = try protectionDomain(request.handle, context: command.context, guest: guest)
         guard domain.useCount == 0 else { throw .busy }
         guest.protectionDomains[request.handle] = nil
+        contextDetails[command.context]?.protectionDomains.remove(request.handle)
         return command.reply()
     }
 
@@ -50,6 +52,7 @@ extension Device {
         guest.memoryRegions[key.rawValue] = RegisteredMemory(
             context: command.context, protectionDomain: request.pd, regions: Array(regions),
             lengthBytes: request.length)
+        contextDetails[command.context]?.memoryRegions.insert(key.rawValue)
         return reply(command, vrdma_reg_mr_reply(lkey: key.rawValue, rkey: key.rawValue))
     }
 
@@ -58,6 +61,7 @@ extension Device {
         guard let memory = guest.memoryRegions[request.handle] else { throw .invalidArgument }
         try guest.mappings.deregister(MemoryKey(rawValue: request.handle), context: command.context)
         guest.memoryRegions[request.handle] = nil
+        contextDetails[command.context]?.memoryRegions.remove(request.handle)
         for handle in memory.regions { releaseRegion(handle, of: guest) }
         guest.protectionDomains[memory.protectionDomain]?.useCount -= 1
         return command.reply()

@@ -75,6 +75,9 @@ package struct QueuePair: BitwiseCopyable {
 
     // Scheduling.
     package var isActive = false
+    /// Where it stands in its guest's list of active queue pairs, and in the list of waiting ones.
+    package var activePosition: UInt32 = 0
+    package var waitingPosition: UInt32 = 0
     package var idlePolls: UInt32 = 0
     /// Executed requests and bytes, for the status.
     package var requestCount: UInt64 = 0

@@ -43,12 +43,15 @@ extension Device {
         guest.protectionDomains[request.pd]?.useCount += 1
         completionQueues[request.send_cq].queuePairCount &+= 1
         completionQueues[request.receive_cq].queuePairCount &+= 1
+        contextDetails[command.context]?.queuePairs.insert(index)
         return reply(command, vrdma_handle_reply(handle: number.rawValue, reserved: 0))
     }
 
     func destroyQueuePair(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
         let request = try payload(command, as: vrdma_handle_command.self)
-        removeQueuePair(try queuePair(request.handle, context: command.context, guest: guest), of: guest)
+        let index = try queuePair(request.handle, context: command.context, guest: guest)
+        contextDetails[command.context]?.queuePairs.remove(index)
+        removeQueuePair(index, of: guest)
         return command.reply()
     }
 
@@ -74,8 +77,8 @@ extension Device {
 
     func removeQueuePair(_ index: UInt32, of guest: Guest) {
         let queuePair = queuePairs[index]
-        if queuePair.isActive { schedules[queuePair.schedule].active.remove(index) }
-        if queuePair.isListedWaiting { waiting.remove(index) }
+        if queuePair.isActive { unlistActive(at: queuePair.activePosition, of: queuePair.schedule) }
+        if queuePair.isListedWaiting { unlistWaiting(at: queuePair.waitingPosition) }
         contexts[queuePair.context].slots[Int(queuePair.slot)] = .max
         releaseRegion(queuePair.sendRegion, of: guest)
         releaseRegion(queuePair.receiveRegion, of: guest)

@@ -60,6 +60,7 @@ extension Device {
         turn.nextDeadlineNanoseconds = min(turn.nextDeadlineNanoseconds, deadline)
         if !queuePairs[index].isListedWaiting {
             queuePairs[index].isListedWaiting = true
+            queuePairs[index].waitingPosition = UInt32(truncatingIfNeeded: waiting.count)
             waiting.append(index)
         }
     }
@@ -77,7 +78,7 @@ extension Device {
             }
             if queuePairs[index].wait == .none {
                 queuePairs[index].isListedWaiting = false
-                waiting.removeSwapping(at: position)
+                unlistWaiting(at: UInt32(truncatingIfNeeded: position))
             } else {
                 turn.nextDeadlineNanoseconds = min(
                     turn.nextDeadlineNanoseconds, queuePairs[index].waitDeadlineNanoseconds)
@@ -85,6 +86,12 @@ extension Device {
             }
         }
         return due
+    }
+
+    /// Takes the queue pair at a position out of the list of waiting ones.
+    func unlistWaiting(at position: UInt32) {
+        waiting.removeSwapping(at: Int(position))
+        if Int(position) < waiting.count { queuePairs[waiting[Int(position)]].waitingPosition = position }
     }
 
     private func timerExpired(_ index: UInt32) {

@@ -41,7 +41,8 @@ final class EndpointLoop {
     private static let drainNanoseconds: UInt64 = 1_000_000_000
 
     init(
-        configuration: EndpointConfiguration, log: Log, listener: FileDescriptor, control: EndpointControl
+        configuration: EndpointConfiguration, log: Log, listener: FileDescriptor, control: EndpointControl,
+        releaser: MemoryReleaser
     ) throws(EndpointError) {
         self.configuration = configuration
         self.log = log
@@ -49,7 +50,7 @@ final class EndpointLoop {
         self.control = control
         authorization = PeerAuthorization(configuration)
         device = Device(limits: DeviceLimits(configuration))
-        delivery = OutputDelivery(log: log)
+        delivery = OutputDelivery(log: log, releaser: releaser)
         idle = IdlePolicy(idleSpinNanoseconds: UInt64(configuration.engine.idleSpinNanoseconds))
         do throws(Errno) {
             poller = try Poller()

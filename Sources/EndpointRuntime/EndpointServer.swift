@@ -42,18 +42,25 @@ package final class EndpointServer: Sendable {
         defer { sockets.removeFiles() }
         let admin: AdminService
         let adminThread: BackgroundThread
+        let releaser: MemoryReleaser
+        let releaserThread: BackgroundThread
         do throws(Errno) {
+            releaser = try MemoryReleaser()
+            releaserThread = try releaser.start()
             admin = try AdminService(listener: sockets.admin, control: control, log: log)
             adminThread = try admin.start()
         } catch {
-            throw .system("the admin service", error)
+            throw .system("the endpoint's threads", error)
         }
         defer {
+            releaser.stop()
+            releaserThread.join()
             admin.stop()
             adminThread.join()
         }
         let loop = try EndpointLoop(
-            configuration: configuration, log: log, listener: sockets.guestDrivers, control: control)
+            configuration: configuration, log: log, listener: sockets.guestDrivers, control: control,
+            releaser: releaser)
         onReady()
         try loop.run()
     }

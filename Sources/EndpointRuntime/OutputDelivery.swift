@@ -7,13 +7,15 @@ import Verbs
 /// Sends the device's events to applications. A socket that is full never holds the loop up.
 struct OutputDelivery {
     private let log: Log
+    private let releaser: MemoryReleaser
     /// Completion events whose socket was full, by completion queue: at most one for each.
     private var deferred: [UInt32: (socket: FileDescriptor, event: vrdma_completion_event)] = [:]
     private static let retryNanoseconds: UInt64 = 10_000_000
     private var nextRetryNanoseconds: UInt64 = .max
 
-    init(log: Log) {
+    init(log: Log, releaser: MemoryReleaser) {
         self.log = log
+        self.releaser = releaser
     }
 
     /// When to call `retry` again; nil when nothing is deferred.
@@ -28,6 +30,8 @@ struct OutputDelivery {
                 if !Self.send(event, to: socket) {
                     log.debug("an asynchronous event was dropped: its application does not read", [])
                 }
+            case .releaseMemory(let mapping):
+                releaser.release([mapping])
             case .violation(let guest, let reason):
                 log.warning(
                     "a guest broke a rule", [.init("guest", guest), .init("reason", reason)], subject: guest,
