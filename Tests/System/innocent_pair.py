@@ -42,8 +42,9 @@ class InnocentPair:
         start = self.page.operations
         deadline = time.monotonic() + timeout
         while self.page.operations <= start and not self.page.errors:
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise Failure(f"the innocent pair stands still: {self.error() or 'no progress'}")
+            if self.process.poll() is not None:
+                raise Failure(f"the innocent pair ended with {self.process.returncode}: {self.error()}")
+            check(time.monotonic() < deadline, f"the innocent pair stands still for {timeout:.0f} s")
             time.sleep(0.005)
         check(self.page.errors == 0, f"the innocent pair was harmed: {self.error()}")
 
