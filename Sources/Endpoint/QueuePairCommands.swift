@@ -104,7 +104,7 @@ extension Device {
             send.elementCapacity(headerBytes: sendHeaderBytes) >= max(1, request.max_send_sge),
             UInt64(request.max_inline_bytes) + UInt64(sendHeaderBytes) <= UInt64(request.send_stride_bytes)
         else { throw .invalidArgument }
-        guard request.receive_entries > 0 else { return (send, .none(receiveRegion.mapping)) }
+        guard request.receive_entries > 0 else { return (send, .none) }
         guard
             let receive = WorkQueue(
                 receiveRegion.mapping, offset: request.receive_queue.offset, entryCount: request.receive_entries,

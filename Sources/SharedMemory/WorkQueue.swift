@@ -18,10 +18,18 @@ package struct WorkQueue: BitwiseCopyable {
         UInt64(MemoryLayout<vrdma_queue_header>.size) + UInt64(entryCount) * UInt64(strideBytes)
     }
 
-    /// A queue that has no entries.
-    package static func none(_ mapping: Mapping) -> WorkQueue {
-        WorkQueue(header: mapping.base, entryCount: 0, strideBytes: 0)
+    /// A queue that has no entries, and whose words are in nobody's shared memory.
+    package static var none: WorkQueue {
+        WorkQueue(header: emptyHeader, entryCount: 0, strideBytes: 0)
     }
+
+    /// All queues without entries share it; nobody reads what is written there.
+    private nonisolated(unsafe) static let emptyHeader: UnsafeMutableRawPointer = {
+        let bytes = MemoryLayout<vrdma_queue_header>.size
+        let header = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        header.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        return header
+    }()
 
     /// Nil when the queue does not lie inside of the mapping, or its shape is wrong.
     package init?(_ mapping: Mapping, offset: UInt64, entryCount: UInt32, strideBytes: UInt32) {
@@ -55,7 +63,7 @@ package struct WorkQueue: BitwiseCopyable {
     /// The memory of an entry, by its free-running index.
     @inlinable
     package func entry(_ index: UInt32) -> UnsafeMutableRawPointer {
-        entries + Int(truncatingIfNeeded: (index & (entryCount &- 1)) &* strideBytes)
+        entries + Int(truncatingIfNeeded: index & (entryCount &- 1)) &* Int(truncatingIfNeeded: strideBytes)
     }
 
     /// One reading of a send queue entry, without its scatter/gather elements.
