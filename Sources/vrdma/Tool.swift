@@ -11,8 +11,10 @@ enum Tool {
             RunCommand.interface, EnvCommand.interface, StatusCommand.interface, DoctorCommand.interface,
             HelpCommand.interface,
         ],
-        closing: "For example: vrdma run -- ibv_rc_pingpong, and in another shell vrdma run -- ibv_rc_pingpong "
-            + "127.0.0.1. See vrdma(1).")
+        closing: """
+            For example: vrdma run -- ib_write_bw, and in another shell
+            vrdma run -- ib_write_bw localhost. See vrdma(1).
+            """)
 
     /// Carries out a command line. Returns the exit status.
     static func run(_ arguments: [String]) -> Int32 {
