@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "clinux_adoption.h"
+#include "clinux_fork_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,9 @@
 
 #ifndef UFFD_FEATURE_WP_UNPOPULATED
 #define UFFD_FEATURE_WP_UNPOPULATED (1 << 13) /* Linux 6.4 */
+#endif
+#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
+#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12) /* Linux 5.19 */
 #endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
@@ -67,11 +71,14 @@ static bool overlaps(const struct clinux_adoption *adoption, uint64_t start, uin
     return start < adoption->address + adoption->length && end > adoption->address;
 }
 
-/* The thread control block, which the kernel writes by itself (rseq(2)) when it moves the thread. */
+/*
+ * The thread control block.  The kernel writes it by itself when it moves the thread (rseq(2)) and in the child of a
+ * fork(2), and the C library writes it there before any handler runs.
+ */
 static bool holds_own_thread_block(const struct clinux_adoption *adoption)
 {
     uint64_t pointer = (uint64_t)(uintptr_t)__builtin_thread_pointer();
-    return overlaps(adoption, pointer - PAGE_BYTES, pointer + 2 * PAGE_BYTES);
+    return overlaps(adoption, pointer, pointer + PAGE_BYTES);
 }
 
 static int open_userfaultfd(uint64_t features)
@@ -92,9 +99,10 @@ static int open_userfaultfd(uint64_t features)
 }
 
 /* A descriptor that holds writes to the range back until it is closed, or -1. */
-static int hold_writes(uint64_t address, uint64_t length)
+int clinux_hold_writes(uint64_t address, uint64_t length)
 {
-    int fd = open_userfaultfd(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_UNPOPULATED);
+    int fd = open_userfaultfd(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_UNPOPULATED |
+                              UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
     if (fd < 0) {
         /* An older kernel protects only pages that are there. */
         fd = open_userfaultfd(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
@@ -121,7 +129,7 @@ static int hold_writes(uint64_t address, uint64_t length)
     return fd;
 }
 
-static void let_writes_go(int fd, uint64_t address, uint64_t length)
+void clinux_let_writes_go(int fd, uint64_t address, uint64_t length)
 {
     struct uffdio_writeprotect none = {.range = {.start = address, .len = length}, .mode = 0};
     /* Fails when the range is another mapping by now; closing wakes whoever waits. */
@@ -200,14 +208,14 @@ static int adopt_protected(const struct clinux_adoption *adoption)
         uint64_t end = position + PROTECTED_STEP_BYTES;
         if (end > adoption->length)
             end = adoption->length;
-        int fd = hold_writes(adoption->address + position, end - position);
+        int fd = clinux_hold_writes(adoption->address + position, end - position);
         if (fd < 0)
             worst = CLINUX_ADOPTED_UNPROTECTED;
         int result = copy_run(adoption, position, end);
         if (result == 0)
             result = remap(adoption, position, end);
         if (fd >= 0)
-            let_writes_go(fd, adoption->address + position, end - position);
+            clinux_let_writes_go(fd, adoption->address + position, end - position);
         if (result != 0)
             return result;
         position = end;
@@ -221,18 +229,16 @@ int clinux_adopt(const struct clinux_adoption *adoption)
     sigset_t all, previous;
 
     /* The frames above this one, up to a signal's below it. */
-    if (overlaps(adoption, stack - 4 * PAGE_BYTES, stack + 4 * PAGE_BYTES))
+    if (overlaps(adoption, stack - 4 * PAGE_BYTES, stack + 4 * PAGE_BYTES) || holds_own_thread_block(adoption))
         return -EOPNOTSUPP;
-    bool protect = adoption->protect_writes && (adoption->protection & PROT_WRITE) &&
-                   !holds_own_thread_block(adoption);
-    bool lacks_protection = adoption->protect_writes && (adoption->protection & PROT_WRITE) && !protect;
+    bool protect = adoption->protect_writes && (adoption->protection & PROT_WRITE);
 
     /* A handler's writes would be lost, or wait for this thread for ever. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &previous);
     int result = protect ? adopt_protected(adoption) : adopt_unprotected(adoption);
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
-    return result == CLINUX_ADOPTED && lacks_protection ? CLINUX_ADOPTED_UNPROTECTED : result;
+    return result;
 }
 
 bool clinux_can_protect_writes(void)

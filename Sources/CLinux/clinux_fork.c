@@ -1,24 +1,61 @@
 #define _GNU_SOURCE
-#include "clinux_fork.h"
-#include "clinux_mappings.h"
+#include "clinux_fork_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MAPPINGS_AT_ONCE = 64 };
+enum {
+    MAPPINGS_AT_ONCE = 64,
+    /* Longer than copying what may be copied takes. */
+    CHILD_TIMEOUT_MILLISECONDS = 30000,
+};
 
-static const struct clinux_private_file *find(const struct clinux_private_file *files, size_t count,
-                                              const struct clinux_mapping *mapping)
+static struct {
+    void (*prepare)(struct clinux_fork_plan *plan);
+    void (*parent)(void);
+    void (*child)(void);
+    struct clinux_fork_plan plan;
+    /* The child holds the writing end until it is apart. */
+    int pipe[2];
+} guard;
+
+const struct clinux_private_file *clinux_fork_find(const struct clinux_fork_plan *plan,
+                                                   const struct clinux_mapping *mapping)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (files[i].inode == mapping->inode && files[i].device == mapping->device)
-            return &files[i];
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->files[i].inode == mapping->inode && plan->files[i].device == mapping->device)
+            return &plan->files[i];
     }
     return NULL;
+}
+
+int clinux_fork_for_each(const struct clinux_fork_plan *plan,
+                         void (*body)(const struct clinux_private_file *file, const struct clinux_mapping *mapping,
+                                      void *context),
+                         void *context)
+{
+    struct clinux_mapping mappings[MAPPINGS_AT_ONCE];
+    uint64_t start = 0;
+
+    for (;;) {
+        ptrdiff_t found = clinux_mappings(start, UINT64_MAX, true, mappings, MAPPINGS_AT_ONCE);
+        if (found < 0)
+            return -1;
+        for (ptrdiff_t i = 0; i < found; i++) {
+            const struct clinux_private_file *file = clinux_fork_find(plan, &mappings[i]);
+            start = mappings[i].end;
+            if (file)
+                body(file, &mappings[i], context);
+        }
+        if (found < MAPPINGS_AT_ONCE)
+            return 0;
+    }
 }
 
 static int read_fully(int fd, char *to, uint64_t offset, uint64_t length)
@@ -76,34 +113,70 @@ static int replace_by_view(const struct clinux_private_file *file, const struct 
     return view == MAP_FAILED ? -1 : 0;
 }
 
-int clinux_privatise(const struct clinux_private_file *files, size_t count, uint64_t copy_limit_bytes)
-{
-    struct clinux_mapping mappings[MAPPINGS_AT_ONCE];
-    uint64_t start = 0;
-    uint64_t copied = 0;
-    int result = 0;
+struct privatisation {
+    uint64_t may_be_copied;
+    int result;
+};
 
-    for (;;) {
-        ptrdiff_t found = clinux_mappings(start, UINT64_MAX, true, mappings, MAPPINGS_AT_ONCE);
-        if (found < 0)
-            return -1;
-        for (ptrdiff_t i = 0; i < found; i++) {
-            const struct clinux_private_file *file = find(files, count, &mappings[i]);
-            uint64_t length = mappings[i].end - mappings[i].start;
-            start = mappings[i].end;
-            if (!file)
-                continue;
-            if (file->mode == CLINUX_FORK_COPY && copied + length <= copy_limit_bytes &&
-                replace_by_copy(file, &mappings[i]) == 0) {
-                copied += length;
-                continue;
-            }
-            if (replace_by_view(file, &mappings[i]) != 0)
-                result = -1;
-        }
-        if (found < MAPPINGS_AT_ONCE)
-            return result;
+static void privatise(const struct clinux_private_file *file, const struct clinux_mapping *mapping, void *context)
+{
+    struct privatisation *state = context;
+    uint64_t length = mapping->end - mapping->start;
+    if (file->mode == CLINUX_FORK_COPY && length <= state->may_be_copied && replace_by_copy(file, mapping) == 0) {
+        state->may_be_copied -= length;
+        return;
     }
+    if (replace_by_view(file, mapping) != 0)
+        state->result = -1;
+}
+
+static void prepare(void)
+{
+    guard.prepare(&guard.plan);
+    guard.pipe[0] = guard.pipe[1] = -1;
+    if (guard.plan.count == 0)
+        return;
+    if (pipe2(guard.pipe, O_CLOEXEC) != 0)
+        guard.pipe[0] = guard.pipe[1] = -1;
+    clinux_fork_shelter(&guard.plan);
+}
+
+static void continue_in_parent(void)
+{
+    if (guard.pipe[0] >= 0) {
+        struct pollfd end = {.fd = guard.pipe[0], .events = 0};
+        close(guard.pipe[1]);
+        while (poll(&end, 1, CHILD_TIMEOUT_MILLISECONDS) < 0 && errno == EINTR)
+            continue;
+        close(guard.pipe[0]);
+    }
+    clinux_fork_unshelter();
+    guard.parent();
+}
+
+static void continue_in_child(void)
+{
+    struct privatisation state = {.may_be_copied = guard.plan.copy_limit_bytes, .result = 0};
+    if (guard.plan.count > 0 && (clinux_fork_for_each(&guard.plan, privatise, &state) != 0 || state.result != 0)) {
+        static const char message[] = "vrdma: the child of a fork cannot get memory of its own\n";
+        ssize_t ignored = write(STDERR_FILENO, message, sizeof(message) - 1);
+        (void)ignored;
+        abort();
+    }
+    if (guard.pipe[0] >= 0) {
+        close(guard.pipe[0]);
+        close(guard.pipe[1]);
+    }
+    guard.child();
+}
+
+int clinux_guard_forks(void (*prepare_callback)(struct clinux_fork_plan *plan), void (*parent)(void),
+                       void (*child)(void))
+{
+    guard.prepare = prepare_callback;
+    guard.parent = parent;
+    guard.child = child;
+    return pthread_atfork(prepare, continue_in_parent, continue_in_child);
 }
 
 void clinux_disconnect(int fd)
@@ -115,16 +188,4 @@ void clinux_disconnect(int fd)
     }
     dup3(replacement, fd, O_CLOEXEC);
     close(replacement);
-}
-
-int clinux_pipe(int ends[2])
-{
-    return pipe2(ends, O_CLOEXEC);
-}
-
-void clinux_wait_for_end(int fd, int timeout_milliseconds)
-{
-    struct pollfd end = {.fd = fd, .events = 0};
-    while (poll(&end, 1, timeout_milliseconds) < 0 && errno == EINTR)
-        continue;
 }

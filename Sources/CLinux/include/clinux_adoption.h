@@ -27,7 +27,7 @@ enum clinux_adoption_result {
 /*
  * Copies and remaps.  Returns enum clinux_adoption_result, or a negative
  * errno: EFAULT when the memory cannot be read, EOPNOTSUPP when it holds the
- * caller's own stack.  After an error a first part may be moved, the rest is
+ * caller's own stack or thread control block.  After an error a first part may be moved, the rest is
  * as before.  Allocates nothing, and writes nothing but its own stack while
  * writes are held back, since the range may hold anything else.
  */

@@ -1,4 +1,9 @@
-/* What the child of a fork(2) does so that it shares no private memory with its parent. */
+/*
+ * Keeps memory that was private, and lies in shared files now, private over
+ * fork(2).  Everything that happens in the child before other code runs there
+ * is here, in C: until it is done, a write of the child is a write into its
+ * parent.
+ */
 #ifndef CLINUX_FORK_H
 #define CLINUX_FORK_H
 
@@ -17,21 +22,22 @@ struct clinux_private_file {
     uint32_t mode; /* enum clinux_fork_mode */
 };
 
+struct clinux_fork_plan {
+    const struct clinux_private_file *files;
+    size_t count;
+    uint64_t copy_limit_bytes; /* beyond it, all is copied on write */
+};
+
 /*
- * Replaces every shared mapping of one of the files by a private one with the
- * same contents.  When more than `copy_limit_bytes` would be copied, the rest
- * is copied on write.  Allocates nothing.  0, or -1 with errno when a mapping
- * is still shared.
+ * Registers handlers (pthread_atfork(3)): `prepare` takes locks and says which
+ * files there are, `parent` and `child` give the locks back.  In between, the
+ * child replaces every shared mapping of the files by a private one with the
+ * same contents, and the parent waits for that.  A child in which that fails
+ * is aborted.  0, or an errno.
  */
-int clinux_privatise(const struct clinux_private_file *files, size_t count, uint64_t copy_limit_bytes);
+int clinux_guard_forks(void (*prepare)(struct clinux_fork_plan *plan), void (*parent)(void), void (*child)(void));
 
 /* Makes `fd` name nothing of use, and keeps the number taken. */
 void clinux_disconnect(int fd);
-
-/* pipe2(2) with close-on-exec. */
-int clinux_pipe(int ends[2]);
-
-/* Waits until the other end is closed, at most that long. */
-void clinux_wait_for_end(int fd, int timeout_milliseconds);
 
 #endif

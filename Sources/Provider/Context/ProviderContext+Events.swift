@@ -74,7 +74,9 @@ extension ProviderContext {
     }
 
     /// False at the end of the connection.
-    private static func receive<Event: BitwiseCopyable>(_ descriptor: Int32, into event: inout Event) throws(Errno) -> Bool {
+    private static func receive<Event: BitwiseCopyable>(_ descriptor: Int32, into event: inout Event) throws(Errno)
+        -> Bool
+    {
         let size = MemoryLayout<Event>.size
         while true {
             let count = recv(descriptor, &event, size, 0)

@@ -9,7 +9,9 @@ extension ProviderContext {
 
     /// Throws `EINVAL` for a port that there is not; ports count from 1.
     package func queryPort(_ port: UInt8) throws(Errno) -> vrdma_query_port_reply {
-        try call(VRDMA_OP_QUERY_PORT, vrdma_handle_command(handle: UInt32(port), index: 0), reply: vrdma_query_port_reply.self)
+        try call(
+            VRDMA_OP_QUERY_PORT, vrdma_handle_command(handle: UInt32(port), index: 0),
+            reply: vrdma_query_port_reply.self)
     }
 
     /// An entry of the GID table. Throws `EINVAL` beyond its end.

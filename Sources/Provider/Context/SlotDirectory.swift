@@ -49,6 +49,7 @@ package struct SlotDirectory<Object> {
             leaf.initialize(repeating: nil, count: 1 << Int(Self.leafBits))
             clinux_store_release_pointer(leafPlace, UnsafeMutableRawPointer(leaf))
         }
-        clinux_store_release_pointer(leaf + Int(slot & (1 << Self.leafBits - 1)), object.map { UnsafeMutableRawPointer($0) })
+        clinux_store_release_pointer(
+            leaf + Int(slot & (1 << Self.leafBits - 1)), object.map { UnsafeMutableRawPointer($0) })
     }
 }

@@ -36,8 +36,8 @@ final class ForkFileTable: @unchecked Sendable {
         }
     }
 
-    /// In the child, with the mutex held. False when something is still shared.
-    func privatise(copyLimitBytes: UInt64) -> Bool {
-        clinux_privatise(entries, count, copyLimitBytes) == 0
+    /// What a child has to do. The mutex is held until then.
+    func plan(copyLimitBytes: UInt64) -> clinux_fork_plan {
+        clinux_fork_plan(files: entries, count: count, copy_limit_bytes: copyLimitBytes)
     }
 }

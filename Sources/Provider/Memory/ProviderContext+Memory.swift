@@ -97,7 +97,9 @@ extension ProviderContext {
             return nil
         }
         let table = try allocateRing(named.count * MemoryLayout<vrdma_extent>.stride)
-        named.withUnsafeBytes { UnsafeMutableRawBufferPointer(start: table.address, count: $0.count).copyMemory(from: $0) }
+        named.withUnsafeBytes {
+            UnsafeMutableRawBufferPointer(start: table.address, count: $0.count).copyMemory(from: $0)
+        }
         command.extents.0 = vrdma_extent(
             region: table.region, reserved: 0, offset: table.offset, length: UInt64(table.sizeBytes))
         return table

@@ -54,7 +54,8 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
     }
 
     private static func remove(
-        _ queuePair: UnsafeMutablePointer<ProviderQueuePair>, from first: inout UnsafeMutablePointer<ProviderQueuePair>?,
+        _ queuePair: UnsafeMutablePointer<ProviderQueuePair>,
+        from first: inout UnsafeMutablePointer<ProviderQueuePair>?,
         _ next: WritableKeyPath<ProviderQueuePair, UnsafeMutablePointer<ProviderQueuePair>?>
     ) {
         if first == queuePair {

@@ -39,7 +39,9 @@ final class PrivateMemory: @unchecked Sendable {
 
     /// Fills all with bytes that depend on the place and `salt`.
     func fill(salt: UInt8) {
-        for index in 0..<byteCount { base.storeBytes(of: Self.pattern(index, salt), toByteOffset: index, as: UInt8.self) }
+        for index in 0..<byteCount {
+            base.storeBytes(of: Self.pattern(index, salt), toByteOffset: index, as: UInt8.self)
+        }
     }
 
     func isFilled(salt: UInt8, bytes: Range<Int>? = nil) -> Bool {
