@@ -29,6 +29,8 @@ extension Device {
         var bytesLeft = limits.bytesPerTurn
         while requestsLeft > 0, bytesLeft > 0, case .completed = executeRequest(index, &bytesLeft) {
             requestsLeft &-= 1
+            // Its own completion may have ended the queue pair.
+            if queuePairs[index].state != .readyToSend { break }
         }
         turn.requestsLeft &-= max(1, budget &- requestsLeft)
         let bytesDone = limits.bytesPerTurn &- bytesLeft
