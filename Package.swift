@@ -79,8 +79,19 @@ let package = Package(
         executable("vrdma-bench", ["VRDMA"]),
 
         test("VerbsTests", ["Verbs"]),
+        test(
+            "EndpointTests",
+            ["CVRDMAABI", "Verbs", "Tables", "LinuxIO", "MemoryTranslation", "SharedMemory", "Endpoint"]),
         test("ServiceTests", ["Service"]),
         test("ProviderTests", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
+        test(
+            "VRDMATests",
+            [
+                "CVRDMAABI", "Verbs", "LinuxIO", "Provider", "Service", "EndpointRuntime", "GuestDriver", "VRDMA",
+            ]),
+        test(
+            "DropInTests",
+            ["CIBVerbsObjects", "CRDMAHeaders", "Verbs", "LinuxIO", "Service", "EndpointRuntime", "GuestDriver"]),
         test("GuestDriverTests", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service", "GuestDriver"]),
     ]
 )

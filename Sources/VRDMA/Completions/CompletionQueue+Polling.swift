@@ -33,7 +33,7 @@ extension CompletionQueue {
     }
 
     private func take(_ maximum: Int, _ target: UnsafeMutablePointer<WorkCompletion>) -> Int {
-        var finished = FinishedHolds()
+        var finished = FinishedHolds<MemoryRegion>()
         let count = queue.poll(maximum) { position, completion, queuePair in
             let copy = completion.pointee
             target[position] = WorkCompletion(copy)

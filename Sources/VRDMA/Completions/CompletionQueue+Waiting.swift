@@ -45,7 +45,9 @@ extension CompletionQueue {
 
     /// The completions of a queue, one after the other.
     public struct Completions: AsyncSequence, Sendable {
+        /// A completion.
         public typealias Element = WorkCompletion
+        /// What `next()` throws.
         public typealias Failure = VerbsError
 
         let queue: CompletionQueue
@@ -72,6 +74,7 @@ extension CompletionQueue {
             }
         }
 
+        /// Begins to wait.
         public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(queue: queue) }
     }
 

@@ -2,8 +2,8 @@ import Provider
 
 /// Where the completions of queue pairs arrive (ibv_create_cq(3), IBA 10.8).
 ///
-/// Poll it, await `next()` or `completions` in a task, or give it a `CompletionChannel`. It lives as long as a queue pair
-/// uses it.
+/// Poll it, await `next()` or `completions` in a task, or give it a `CompletionChannel`. It lives as long as a queue
+/// pair uses it.
 public final class CompletionQueue: @unchecked Sendable {
     /// How waiters learn of completions.
     public enum Notification: Sendable {

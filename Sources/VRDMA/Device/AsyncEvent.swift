@@ -19,6 +19,11 @@ public struct AsyncEvent: Hashable, Sendable {
     /// To what.
     public let subject: Subject
 
+    init(_ type: AsyncEventType, _ subject: Subject) {
+        self.type = type
+        self.subject = subject
+    }
+
     /// Nil for a type of event that this version does not know.
     init?(_ event: vrdma_async_event) {
         guard let type = AsyncEventType(rawValue: event.event_type) else { return nil }

@@ -31,7 +31,9 @@ extension Device {
 
     /// The events of a device, one after the other.
     public struct AsyncEvents: AsyncSequence, Sendable {
+        /// An event.
         public typealias Element = AsyncEvent
+        /// What `nextEvent()` throws.
         public typealias Failure = VerbsError
 
         let device: Device
@@ -58,6 +60,7 @@ extension Device {
             }
         }
 
+        /// Begins to wait.
         public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(device: device) }
     }
 }

@@ -7,8 +7,8 @@ import Synchronization
 /// The virtual RDMA device of a guest, opened (ibv_open_device(3)).
 ///
 /// Everything that is made on a device keeps it open; it closes with the last reference. All calls may come from any
-/// thread. When the guest driver or the endpoint ends, the device is *gone*: calls that create or change something throw
-/// `EIO`, outstanding requests complete with `flushError`, and `events` tells `deviceFatal`. Then open it again.
+/// thread. When the guest driver or the endpoint ends, the device is *gone*: calls that create or change something
+/// throw `EIO`, outstanding requests complete with `flushError`, and `events` tells `deviceFatal`. Then open it again.
 public final class Device: Sendable {
     /// The Unix socket of the guest driver.
     public let socketPath: String
@@ -28,9 +28,9 @@ public final class Device: Sendable {
     /// Opens the device of a guest.
     ///
     /// - Parameter socketPath: the guest driver's Unix socket; nil takes `defaultSocketPath`.
-    /// - Throws: `ENOENT` or `ECONNREFUSED` when no guest driver listens there, `EACCES` when this user may not connect,
-    ///   `ENODEV` when the guest driver has no endpoint, `EPROTONOSUPPORT` for another version, `ENOMEM` at the
-    ///   guest's limit of contexts.
+    /// - Throws: `ENOENT` or `ECONNREFUSED` when no guest driver listens there, `EACCES` when this user may not
+    ///   connect, `ENODEV` when the guest driver has no endpoint, `EPROTONOSUPPORT` for another version, `ENOMEM` at
+    ///   the guest's limit of contexts.
     public static func open(socketPath: String? = nil) throws(VerbsError) -> Device {
         let path = socketPath ?? defaultSocketPath
         let context = try explaining(

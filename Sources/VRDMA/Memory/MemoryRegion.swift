@@ -136,8 +136,8 @@ public final class MemoryRegion: Sendable {
                     ? "a region has at least one byte" : "the range or the access flags are none that the device offers"
             case .badAddress: "not all of the memory is mapped with the rights that the region shall have"
             case .notSupported:
-                "this memory cannot be shared with the endpoint: a file mapped as shared, huge pages or a stack in use; "
-                    + "allocate a RegisteredBuffer instead"
+                "this memory cannot be shared with the endpoint: a file mapped as shared, huge pages or a stack in "
+                    + "use; allocate a RegisteredBuffer instead"
             default: nil
             }
         }

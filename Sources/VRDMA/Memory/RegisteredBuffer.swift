@@ -3,8 +3,8 @@ import Provider
 /// Memory that requests can use: allocated on whole pages, zero at first, shared with the endpoint from the start (a
 /// sealed memfd) and registered.
 ///
-/// The memory is freed when the last reference to the buffer and to every region of it is gone. Requests that are posted
-/// hold one until their completion is polled, so a buffer can be dropped at any time.
+/// The memory is freed when the last reference to the buffer and to every region of it is gone. Requests that are
+/// posted hold one until their completion is polled, so a buffer can be dropped at any time.
 ///
 /// The device writes into the memory while requests are outstanding, and peers do when the access flags let them. Like
 /// on hardware, nothing but the protocol of the application keeps this apart from reads and writes of the program.

@@ -8,9 +8,9 @@ import Provider
 /// Requests complete in order, so this is a queue: a region enters with the first of successive requests that use it,
 /// and leaves when the last of them is complete. A stream over one region costs a comparison per request. It is changed
 /// under the lock with which the provider protects the queue; `due` alone is read without it.
-struct HoldList {
+struct HoldList<Region: AnyObject> {
     private struct Hold {
-        var region: Unmanaged<MemoryRegion>
+        var region: Unmanaged<Region>
         /// The last request that uses it.
         var lastIndex: UInt32
     }
@@ -36,7 +36,7 @@ struct HoldList {
 
     /// Keeps a region until the request `position` after the next one is complete.
     @inline(__always)
-    mutating func hold(_ region: MemoryRegion, _ position: UInt32) {
+    mutating func hold(_ region: Region, _ position: UInt32) {
         let index = nextIndex &+ position
         if first != end, holds[place(end &- 1)].region.toOpaque() == Unmanaged.passUnretained(region).toOpaque() {
             holds[place(end &- 1)].lastIndex = index
@@ -54,7 +54,7 @@ struct HoldList {
 
     /// Takes the holds of requests up to the one at `index` away.
     @inline(never)
-    mutating func take(through index: UInt32, into finished: inout FinishedHolds) {
+    mutating func take(through index: UInt32, into finished: inout FinishedHolds<Region>) {
         while first != end, Int32(bitPattern: index &- holds[place(first)].lastIndex) >= 0 {
             finished.append(holds[place(first)].region)
             first = first &+ 1
@@ -63,7 +63,7 @@ struct HoldList {
     }
 
     /// Takes all holds away and begins anew, as after a reset.
-    mutating func takeAll(into finished: inout FinishedHolds) {
+    mutating func takeAll(into finished: inout FinishedHolds<Region>) {
         while first != end {
             finished.append(holds[place(first)].region)
             first = first &+ 1
@@ -73,7 +73,7 @@ struct HoldList {
     }
 
     @inline(never)
-    private mutating func append(_ region: MemoryRegion, _ index: UInt32) {
+    private mutating func append(_ region: Region, _ index: UInt32) {
         if end &- first == capacity { grow() }
         holds[place(end)] = Hold(region: .passRetained(region), lastIndex: index)
         end = end &+ 1
@@ -102,12 +102,12 @@ struct HoldList {
 }
 
 /// Regions whose requests are complete, to be released when no lock is held: the end of a region is a command.
-struct FinishedHolds {
+struct FinishedHolds<Region: AnyObject> {
     private var few = InlineArray<8, UInt>(repeating: 0)
     private var fewCount = 0
-    private var more: [Unmanaged<MemoryRegion>] = []
+    private var more: [Unmanaged<Region>] = []
 
-    mutating func append(_ region: Unmanaged<MemoryRegion>) {
+    mutating func append(_ region: Unmanaged<Region>) {
         if fewCount < few.count {
             few[fewCount] = UInt(bitPattern: region.toOpaque())
             fewCount += 1
@@ -125,7 +125,7 @@ struct FinishedHolds {
     private mutating func releaseAll() {
         for index in 0..<fewCount {
             guard let pointer = UnsafeRawPointer(bitPattern: few[index]) else { continue }
-            Unmanaged<MemoryRegion>.fromOpaque(pointer).release()
+            Unmanaged<Region>.fromOpaque(pointer).release()
         }
         for region in more { region.release() }
         fewCount = 0
@@ -135,16 +135,16 @@ struct FinishedHolds {
 
 /// What a queue pair keeps alive, where the polling of its completion queues finds it: behind the provider's tag.
 struct QueuePairHolds {
-    var sends = HoldList()
-    var receives = HoldList()
+    var sends = HoldList<MemoryRegion>()
+    var receives = HoldList<MemoryRegion>()
 }
 
-extension HoldList {
+extension HoldList<MemoryRegion> {
     /// Notes that a request is complete, and all before it in its queue.
     @inline(__always)
     static func finish(
         _ completion: vrdma_cqe, _ queuePair: UnsafeMutablePointer<ProviderQueuePair>,
-        into finished: inout FinishedHolds
+        into finished: inout FinishedHolds<MemoryRegion>
     ) {
         guard let holds = UnsafeMutablePointer<QueuePairHolds>(bitPattern: queuePair.pointee.userTag) else { return }
         if completion.opcode & 128 == 0 {

@@ -36,8 +36,8 @@ extension QueuePair {
             let capacity = isSend ? capabilities.maxSendRequests : capabilities.maxReceiveRequests
             return error(
                 .outOfMemory,
-                "all \(capacity) entries of the \(kind) queue are taken; poll completions, which make room, or create the "
-                    + "queue pair with \(isSend ? "maxSendRequests" : "maxReceiveRequests") larger")
+                "all \(capacity) entries of the \(kind) queue are taken; poll completions, which make room, or create "
+                    + "the queue pair with \(isSend ? "maxSendRequests" : "maxReceiveRequests") larger")
         case .tooManyElements(let count):
             let limit = isSend ? capabilities.maxSendElements : capabilities.maxReceiveElements
             return error(

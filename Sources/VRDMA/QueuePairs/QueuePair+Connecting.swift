@@ -1,7 +1,7 @@
 /// From RESET to a connection (IBA 10.3.1).
 extension QueuePair {
-    /// What a peer needs to know of a queue pair in order to connect to it. Both sides exchange it by other means, as the
-    /// text of `description` or part by part.
+    /// What a peer needs to know of a queue pair in order to connect to it. Both sides exchange it by other means, as
+    /// the text of `description` or part by part.
     public struct Endpoint: Hashable, Sendable {
         /// The address of its guest.
         public var address: GID
@@ -48,8 +48,8 @@ extension QueuePair {
     /// What the peer needs to know of this queue pair.
     public var endpoint: Endpoint { Endpoint(address: domain.device.address, number: number, psn: initialPSN) }
 
-    /// RESET to INIT, from where on receive requests can be posted. `connect` does it if it was not done before; do it to
-    /// post receive requests before the peer can send.
+    /// RESET to INIT, from where on receive requests can be posted. `connect` does it if it was not done before; do it
+    /// to post receive requests before the peer can send.
     ///
     /// - Throws: as `modify`.
     public func initialize(_ options: ConnectionOptions = ConnectionOptions()) throws(VerbsError) {

@@ -50,8 +50,8 @@ extension QueuePair {
         try post(requests.span)
     }
 
-    /// Posts a SEND or WRITE of bytes that lie anywhere: they are copied into the send queue, so the memory is free again
-    /// at once. Elements of the request do not count.
+    /// Posts a SEND or WRITE of bytes that lie anywhere: they are copied into the send queue, so the memory is free
+    /// again at once. Elements of the request do not count.
     ///
     /// - Throws: as for one request; `EINVAL` for more bytes than `capabilities.maxInlineBytes`, or for a READ or an
     ///   atomic operation.

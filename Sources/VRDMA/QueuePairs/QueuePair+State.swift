@@ -8,8 +8,8 @@ extension QueuePair {
     ///
     /// RESET forgets everything that was posted, without completions. ERR completes it with `flushError`.
     ///
-    /// - Throws: `EINVAL` when the transition does not exist, lacks an attribute, has one that does not belong there, or
-    ///   a value is out of its range; `ENETUNREACH` when nothing leads to the destination address.
+    /// - Throws: `EINVAL` when the transition does not exist, lacks an attribute, has one that does not belong there,
+    ///   or a value is out of its range; `ENETUNREACH` when nothing leads to the destination address.
     public func modify(_ attributes: QueuePairAttributes) throws(VerbsError) {
         let before = state
         try explaining(
@@ -26,7 +26,7 @@ extension QueuePair {
     }
 
     private func releaseHolds() {
-        var finished = FinishedHolds()
+        var finished = FinishedHolds<MemoryRegion>()
         queuePair.beginSend()
         holds.pointee.sends.takeAll(into: &finished)
         queuePair.endSend(0)

@@ -55,8 +55,8 @@ public final class QueuePair: @unchecked Sendable {
     ///   - sendCompletionQueue: where its send requests complete.
     ///   - receiveCompletionQueue: where its receive requests complete; nil takes the same queue for both.
     ///   - signalsAll: all send requests are signalled, whatever their flags say.
-    /// - Throws: `EINVAL` for more than the device offers or objects of different devices, `ENOMEM` at the guest's limit
-    ///   of queue pairs or memory.
+    /// - Throws: `EINVAL` for more than the device offers or objects of different devices, `ENOMEM` at the guest's
+    ///   limit of queue pairs or memory.
     public init(
         _ domain: ProtectionDomain, sendCompletionQueue: CompletionQueue,
         receiveCompletionQueue: CompletionQueue? = nil, capabilities wanted: Capabilities = Capabilities(),
@@ -67,7 +67,8 @@ public final class QueuePair: @unchecked Sendable {
         let asked = try wanted.provider(device.attributes)
         guard sendCompletionQueue.device === device, receiveCompletionQueue.device === device else {
             throw VerbsError(
-                .invalidArgument, "create a queue pair", "the domain and the completion queues are of different devices")
+                .invalidArgument, "create a queue pair", "the domain and the completion queues are of different devices"
+            )
         }
         let limit = device.attributes.maxQueuePairs
         queuePair = try explaining(
@@ -92,7 +93,7 @@ public final class QueuePair: @unchecked Sendable {
     deinit {
         // After this nobody finds the tag any more.
         try? domain.device.context.destroyQueuePair(queuePair)
-        var finished = FinishedHolds()
+        var finished = FinishedHolds<MemoryRegion>()
         holds.pointee.sends.takeAll(into: &finished)
         holds.pointee.receives.takeAll(into: &finished)
         holds.pointee.sends.deallocate()

@@ -5,8 +5,10 @@
 public struct WorkRequest: Sendable {
     /// How a request is executed; the values of `enum ibv_send_flags`.
     public struct Flags: OptionSet, BitwiseCopyable, Hashable, Sendable {
+        /// The bits of `enum ibv_send_flags`.
         public let rawValue: UInt8
 
+        /// From the bits of `enum ibv_send_flags`.
         @inlinable
         public init(rawValue: UInt8) {
             self.rawValue = rawValue

@@ -3,8 +3,8 @@ import Glibc
 import Provider
 import Synchronization
 
-/// The completion channel that all completion queues of a device share whose completions are awaited by tasks: takes the
-/// events and wakes the tasks of the queue that each one names.
+/// The completion channel that all completion queues of a device share whose completions are awaited by tasks: takes
+/// the events and wakes the tasks of the queue that each one names.
 final class CompletionDispatcher: ReadinessHandler {
     private struct State {
         var rooms: [UInt32: WaitingRoom] = [:]
