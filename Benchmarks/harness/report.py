@@ -40,7 +40,8 @@ def _machine(rounds: list, summary: Summary, about: dict) -> str:
         "MACHINE",
         f"  {about['processor']}, {about['processors']} processors, Linux {about['kernel']}",
         f"  cache line, one way: {times}",
-        f"  class of the measurements: {shares or 'none'}; only those of the class '{summary.usual_class}' are used below",
+        f"  class of the measurements: {shares or 'none'}; "
+        f"only those of the class '{summary.usual_class}' are used below",
         f"  meanwhile, in the worst round: {others:.0%} of a processor used by others, {stolen:.0%} stolen",
     ]
     if len(rounds) < ROUNDS_WANTED:
