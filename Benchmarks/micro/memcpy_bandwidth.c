@@ -1,5 +1,5 @@
 // One thread copies between two shared buffers, over the same slots that the WRITE stream uses.
-// memcpy_bandwidth [--size BYTES] [--buffers N] [--duration-ms N]
+// memcpy_bandwidth [--size BYTES] [--piece BYTES] [--buffers N] [--duration-ms N]
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -18,6 +18,7 @@ static unsigned char *shared_buffer(size_t size_bytes) {
 
 int main(int count, char **arguments) {
     size_t size_bytes = (size_t)option_of(count, arguments, "--size", 1 << 20, 8, 1 << 30);
+    size_t piece_bytes = (size_t)option_of(count, arguments, "--piece", 1 << 30, 8, 1 << 30);
     size_t buffers = (size_t)option_of(count, arguments, "--buffers", 1, 1, 4096);
     uint64_t duration = (uint64_t)option_of(count, arguments, "--duration-ms", 200, 1, 60000) * 1000000u;
     unsigned char *source = shared_buffer(size_bytes * buffers);
@@ -32,9 +33,12 @@ int main(int count, char **arguments) {
     size_t slot = 0;
     for (;;) {
         for (size_t copy = 0; copy < copies_per_look; copy++) {
-            memcpy(target + slot * size_bytes, source + slot * size_bytes, size_bytes);
-            // The compiler must not merge copies that nobody reads.
-            __asm__ volatile("" ::: "memory");
+            unsigned char *to = target + slot * size_bytes, *from = source + slot * size_bytes;
+            for (size_t done = 0; done < size_bytes; done += piece_bytes) {
+                memcpy(to + done, from + done, size_bytes - done < piece_bytes ? size_bytes - done : piece_bytes);
+                // The compiler must not merge copies that nobody reads.
+                __asm__ volatile("" ::: "memory");
+            }
             slot = slot + 1 == buffers ? 0 : slot + 1;
         }
         copies += copies_per_look;

@@ -3,8 +3,8 @@ import CLinux
 /// The one place where the endpoint touches guests' bytes. Addresses and lengths come from mapping tables, which have
 /// checked that they lie inside of mapped regions.
 enum DataCopy {
-    /// The C library writes past the caches from about 1 MiB on, which costs a fifth where both sides share one
-    /// (`.build/benchmarks/memcpy_bandwidth` with pieces).
+    /// One long copy is slower than several shorter ones: compare `memcpy_bandwidth --size 1048576` of `Benchmarks/micro`
+    /// with and without `--piece 262144`.
     private static var pieceBytes: UInt64 { 256 << 10 }
 
     /// Copies so that whoever sees the last byte sees all of them, as an RDMA WRITE must.
