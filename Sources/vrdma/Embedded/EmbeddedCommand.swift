@@ -10,6 +10,7 @@ enum EmbeddedCommand {
         detach()
         var configuration = LogConfiguration()
         configuration.format = .text
+        configuration.level = .notice
         let log = Log(configuration, program: "vrdma")
         ResourceLimits.raiseOpenFiles()
         do {
