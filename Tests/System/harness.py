@@ -35,7 +35,12 @@ class Stage:
         return self
 
     def __exit__(self, *_):
-        self.close_all()
+        try:
+            self.close_all()
+        finally:
+            self._stop()
+
+    def _stop(self):
         if self.innocents:
             self.innocents.stop()
         for driver in self.drivers.values():
