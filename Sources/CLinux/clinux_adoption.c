@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -79,6 +80,31 @@ static bool holds_own_thread_block(const struct clinux_adoption *adoption)
 {
     uint64_t pointer = (uint64_t)(uintptr_t)__builtin_thread_pointer();
     return overlaps(adoption, pointer, pointer + PAGE_BYTES);
+}
+
+/*
+ * Where the caller's stack lies.  After a fork(2) the child runs on it before any handler does, so that no page of it
+ * may be shared, whether it is in use now or not.  The first thread's stack is known by its mapping.
+ */
+static bool holds_own_stack(const struct clinux_adoption *adoption)
+{
+    static _Thread_local uint64_t start, end;
+    uint64_t here = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+
+    if (end == 0 && getpid() != (pid_t)syscall(SYS_gettid)) {
+        pthread_attr_t attributes;
+        void *address;
+        size_t size;
+        if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+            if (pthread_attr_getstack(&attributes, &address, &size) == 0) {
+                start = (uint64_t)(uintptr_t)address;
+                end = start + size;
+            }
+            pthread_attr_destroy(&attributes);
+        }
+    }
+    /* A program may have switched stacks (makecontext(3)): what is near is in use in any case. */
+    return overlaps(adoption, here - 4 * PAGE_BYTES, here + 4 * PAGE_BYTES) || (end != 0 && overlaps(adoption, start, end));
 }
 
 static int open_userfaultfd(uint64_t features)
@@ -225,11 +251,9 @@ static int adopt_protected(const struct clinux_adoption *adoption)
 
 int clinux_adopt(const struct clinux_adoption *adoption)
 {
-    uint64_t stack = (uint64_t)(uintptr_t)__builtin_frame_address(0);
     sigset_t all, previous;
 
-    /* The frames above this one, up to a signal's below it. */
-    if (overlaps(adoption, stack - 4 * PAGE_BYTES, stack + 4 * PAGE_BYTES) || holds_own_thread_block(adoption))
+    if (holds_own_stack(adoption) || holds_own_thread_block(adoption))
         return -EOPNOTSUPP;
     bool protect = adoption->protect_writes && (adoption->protection & PROT_WRITE);
 

@@ -78,9 +78,10 @@ extension ProviderContext {
         _ = try call(VRDMA_OP_MODIFY_QP, command)
         guard attributes.attribute_mask & Self.stateBit != 0 else { return }
         if attributes.qp_state == QueuePairState.reset.rawValue {
-            queuePair.forgetRequests()
+            // In this order: a completion polled in between would free entries of the new count.
             queuePair.pointee.sendCompletionQueue.removeCompletions(slot: queuePair.pointee.slot)
             queuePair.pointee.receiveCompletionQueue.removeCompletions(slot: queuePair.pointee.slot)
+            queuePair.forgetRequests()
         }
         queuePair.pointee.state = attributes.qp_state
     }

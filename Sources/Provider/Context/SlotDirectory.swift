@@ -19,9 +19,16 @@ package struct SlotDirectory<Object> {
         leaves.initialize(repeating: nil, count: Int(Self.leafCount))
     }
 
-    /// Frees the directory, not the objects.
+    /// Frees the directory and the objects that are still in it.
     func deallocate() {
-        for index in 0..<Int(Self.leafCount) { leaves[index]?.deallocate() }
+        for leaf in 0..<Self.leafCount where leaves[Int(leaf)] != nil {
+            for slot in leaf << Self.leafBits..<(leaf + 1) << Self.leafBits {
+                guard let object = lookup(slot) else { continue }
+                object.deinitialize(count: 1)
+                object.deallocate()
+            }
+            leaves[Int(leaf)]?.deallocate()
+        }
         leaves.deallocate()
     }
 

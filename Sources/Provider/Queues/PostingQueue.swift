@@ -49,7 +49,7 @@ extension UnsafeMutablePointer where Pointee == PostingQueue {
     @inlinable
     func reserve(_ position: UInt32) -> UnsafeMutableRawPointer? {
         let index = pointee.tail &+ position
-        guard index &- clinux_load_relaxed32(&pointee.freed) < pointee.entryCount else { return nil }
+        guard index &- clinux_load_acquire32(&pointee.freed) < pointee.entryCount else { return nil }
         return pointee.entry(index)
     }
 

@@ -15,23 +15,31 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
         var count = 0
         clinux_spin_lock(&pointee.lock)
         var head = pointee.head
+        // Room in this queue is given back before the entries of the requests: a program that posts into the latter must
+        // find room for the completions. So the last entry of a run of completions of one queue waits for the head.
+        var freedPlace: UnsafeMutablePointer<UInt32>?
+        var freed: UInt32 = 0
         while count < maximum {
             let place = pointee.entry(head)
             guard clinux_load_acquire32(place + 60) == head &+ 1 else { break }
-            head = head &+ 1
             let completion = UnsafePointer(place.assumingMemoryBound(to: vrdma_cqe.self))
             guard let queuePair = pointee.core.pointee.queuePairs.lookup(completion.pointee.slot),
                 queuePair.pointee.number == completion.pointee.qp_number
-            else { continue }
-            queuePair.release(completion.pointee)
+            else {
+                head = head &+ 1
+                continue
+            }
+            let nextPlace = queuePair.freedPlace(opcode: completion.pointee.opcode)
+            if nextPlace != freedPlace {
+                publish(head: head, freedPlace, freed)
+                freedPlace = nextPlace
+            }
+            freed = completion.pointee.wqe_index &+ 1
             body(count, completion, queuePair)
+            head = head &+ 1
             count = count &+ 1
         }
-        if head != pointee.head {
-            pointee.head = head
-            pointee.emptyPolls = 0
-            clinux_store_release32(pointee.header, head)
-        }
+        publish(head: head, freedPlace, freed)
         clinux_spin_unlock(&pointee.lock)
         if count == 0, maximum > 0, standsStill() { count = pollFlushed(maximum, body) }
         return count
@@ -50,16 +58,25 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
     }
 }
 
-extension UnsafeMutablePointer where Pointee == ProviderQueuePair {
-    /// Frees the entry of a completion, and all before it.
+extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
+    /// Gives room back: first of this queue, then of the one whose requests completed.
     @inlinable
-    func release(_ completion: vrdma_cqe) {
-        let freed = completion.wqe_index &+ 1
+    func publish(head: UInt32, _ freedPlace: UnsafeMutablePointer<UInt32>?, _ freed: UInt32) {
+        guard head != pointee.head else { return }
+        pointee.head = head
+        pointee.emptyPolls = 0
+        clinux_store_release32(pointee.header, head)
+        if let freedPlace { clinux_store_release32(freedPlace, freed) }
+    }
+}
+
+extension UnsafeMutablePointer where Pointee == ProviderQueuePair {
+    /// Where it stands which entries are free, of the queue to which a completion belongs.
+    @inlinable
+    func freedPlace(opcode: UInt32) -> UnsafeMutablePointer<UInt32> {
         // The opcodes of receive completions start at 128 (enum ibv_wc_opcode).
-        if completion.opcode & 128 == 0 {
-            clinux_store_release32(&pointee.send.freed, freed)
-        } else {
-            clinux_store_release32(&pointee.receive.freed, freed)
-        }
+        opcode & 128 == 0
+            ? withUnsafeMutablePointer(to: &pointee.send.freed) { $0 }
+            : withUnsafeMutablePointer(to: &pointee.receive.freed) { $0 }
     }
 }

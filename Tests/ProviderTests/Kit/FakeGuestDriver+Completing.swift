@@ -31,7 +31,10 @@ extension FakeGuestDriver {
     ) -> Bool {
         guard let ring = completionQueues[completionQueue]?.ring else { return false }
         let tail = ring.tail.relaxed()
-        guard tail &- ring.head.acquire() < ring.entryCount else { return false }
+        guard tail &- ring.head.acquire() < ring.entryCount else {
+            overruns += 1
+            return false
+        }
         var completion = vrdma_cqe()
         completion.wr_id = identifier
         completion.status = status.rawValue

@@ -35,6 +35,8 @@ final class FakeGuestDriver: @unchecked Sendable {
     var queuePairs: [UInt32: QueuePair] = [:]
     var registrations: [UInt32: (command: vrdma_reg_mr_command, extents: [vrdma_extent])] = [:]
     var detached: [UInt32] = []
+    /// Completions for which there was no room.
+    var overruns = 0
     /// The status of the next command of an opcode.
     var failures: [UInt32: Errno] = [:]
     var welcome = vrdma_welcome()
