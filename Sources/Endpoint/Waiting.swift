@@ -44,6 +44,8 @@ extension Device {
 
     /// Nobody answers: tries again with each ACK timeout, until the retries are used up.
     func waitForAnswer(_ index: UInt32) -> RequestOutcome {
+        // A queue pair that is its own peer may just have ended with it.
+        guard queuePairs[index].state != .error else { return .failed }
         queuePairs[index].retriesLeft = queuePairs[index].attributes.retry_count
         beginWaiting(index, .noAnswer, nanoseconds: answerTimeout(index))
         return .blocked
