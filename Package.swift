@@ -45,6 +45,8 @@ let package = Package(
         .executable(name: "vrdma-guestd", targets: ["vrdma-guestd"]),
         .executable(name: "vrdma", targets: ["vrdma"]),
         .executable(name: "vrdma-bench", targets: ["vrdma-bench"]),
+        .executable(name: "vrdma-example-send-receive", targets: ["vrdma-example-send-receive"]),
+        .executable(name: "vrdma-example-write-read", targets: ["vrdma-example-write-read"]),
     ],
     targets: [
         .target(name: "CVRDMAABI", cSettings: cSettings),
@@ -76,7 +78,10 @@ let package = Package(
         executable("vrdma-endpointd", ["EndpointRuntime", "Service"]),
         executable("vrdma-guestd", ["GuestDriver", "Service"]),
         executable("vrdma", ["CLinux", "Endpoint", "EndpointRuntime", "GuestDriver", "Service", "Verbs", "LinuxIO"]),
-        executable("vrdma-bench", ["VRDMA"]),
+        executable("vrdma-bench", ["OutOfBand", "LinuxIO", "Service", "VRDMA"]),
+        .target(name: "OutOfBand", path: "Examples/OutOfBand", swiftSettings: swiftSettings),
+        executable("vrdma-example-send-receive", ["OutOfBand", "VRDMA"], path: "Examples/SendReceive"),
+        executable("vrdma-example-write-read", ["OutOfBand", "VRDMA"], path: "Examples/WriteRead"),
 
         test("VerbsTests", ["Verbs"]),
         test(
