@@ -96,7 +96,7 @@ let package = Package(
             ]),
         test(
             "DropInTests",
-            ["CIBVerbsObjects", "CRDMAHeaders", "Verbs", "LinuxIO", "Service", "EndpointRuntime", "GuestDriver"]),
+            ["CIBVerbsObjects", "Verbs", "LinuxIO", "Service", "EndpointRuntime", "GuestDriver"]),
         test("GuestDriverTests", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service", "GuestDriver"]),
     ]
 )

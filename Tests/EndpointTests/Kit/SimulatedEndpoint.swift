@@ -1,0 +1,107 @@
+import CVRDMAABI
+import Endpoint
+import LinuxIO
+import Testing
+import Verbs
+
+/// An endpoint without threads, sockets or a clock: its device, a time that tests turn by hand, and the place where the
+/// events of its applications arrive.
+final class SimulatedEndpoint {
+    let device: Device
+    /// The time of the next turn.
+    var nowNanoseconds: UInt64 = 1_000_000_000
+    /// What the device had to say of guests that broke rules.
+    private(set) var violations: [String] = []
+    /// How many regions the device has let go of.
+    private(set) var releasedMemoryCount = 0
+    private var contexts: [ObjectIdentifier: Inbox] = [:]
+    private var channels: [ObjectIdentifier: Inbox] = [:]
+    private var kicked: [UInt32] = []
+    private var guestCount: UInt32 = 0
+    private var isRestless = false
+
+    /// Where events of one socket arrive.
+    final class Inbox {
+        var asyncEvents: [vrdma_async_event] = []
+        var completionEvents: [vrdma_completion_event] = []
+    }
+
+    init(limits: DeviceLimits = DeviceLimits()) {
+        device = Device(limits: limits)
+    }
+
+    /// A guest with an address of its own, 10.0.0.1 and so on.
+    func addGuest(name: String? = nil, address: GID? = nil, limits: DeviceLimits? = nil) throws -> SimulatedGuest {
+        guestCount += 1
+        let name = name ?? "guest\(guestCount)"
+        let address = address ?? GID(ipv4: 0x0a00_0000 + guestCount)
+        let identifier = try device.addGuest(name: name, address: address, limits: limits)
+        return SimulatedGuest(endpoint: self, identifier: identifier, name: name, address: address)
+    }
+
+    /// One turn of the engine, after the kicks of applications. Returns how much there was to do.
+    @discardableResult
+    func poll() -> Int {
+        for context in kicked { device.wake(context: context) }
+        kicked = []
+        let work = device.poll(now: nowNanoseconds)
+        deliver()
+        return work
+    }
+
+    /// Turns until nothing happens any more at this time. Records an issue when that does not come.
+    func settle(sourceLocation: SourceLocation = #_sourceLocation) {
+        guard !isRestless else { return }
+        var quiet = 0
+        for _ in 0..<50_000 {
+            quiet = poll() == 0 ? quiet + 1 : 0
+            if quiet == 2 { return }
+        }
+        isRestless = true
+        Issue.record("the endpoint does not come to rest", sourceLocation: sourceLocation)
+    }
+
+    /// Lets time pass, through every deadline in between.
+    func advance(nanoseconds: UInt64) {
+        let end = nowNanoseconds + nanoseconds
+        settle()
+        while !isRestless, let deadline = device.nextDeadlineNanoseconds, deadline <= end {
+            nowNanoseconds = max(nowNanoseconds, deadline)
+            settle()
+        }
+        nowNanoseconds = end
+        settle()
+    }
+
+    /// An application wrote its eventfd.
+    func kick(context: UInt32) {
+        kicked.append(context)
+    }
+
+    /// Hands out what the device wants sent.
+    func deliver() {
+        for output in device.takeOutputs() {
+            switch output {
+            case .asyncEvent(let socket, let event):
+                contexts[ObjectIdentifier(socket)]?.asyncEvents.append(event)
+            case .completionEvent(let socket, let event):
+                channels[ObjectIdentifier(socket)]?.completionEvents.append(event)
+            case .releaseMemory: releasedMemoryCount += 1
+            case .violation(let guest, let reason):
+                violations.append("\(guest): \(reason)")
+            }
+        }
+    }
+
+    func openInbox(asyncSocket: FileDescriptor) -> Inbox {
+        let inbox = Inbox()
+        contexts[ObjectIdentifier(asyncSocket)] = inbox
+        return inbox
+    }
+
+    func openInbox(channelSocket: FileDescriptor) -> Inbox {
+        let inbox = Inbox()
+        channels[ObjectIdentifier(channelSocket)] = inbox
+        return inbox
+    }
+}
