@@ -1,4 +1,5 @@
 import CVRDMAABI
+import LinuxIO
 import SharedMemory
 import Verbs
 
@@ -57,13 +58,17 @@ extension Device {
         dirty.removeAll()
     }
 
+    /// The socket of a completion queue's channel; nil when it has none, or is gone.
+    package func completionSocket(ofQueue queue: UInt32) -> FileDescriptor? {
+        guard completionQueues.isLive(queue) else { return nil }
+        return guests[completionQueues[queue].guest]?.channels[completionQueues[queue].channel]?.socket
+    }
+
     private func sendCompletionEvent(_ queue: UInt32) {
-        guard let guest = guests[completionQueues[queue].guest],
-            let channel = guest.channels[completionQueues[queue].channel]
-        else { return }
+        guard let socket = completionSocket(ofQueue: queue) else { return }
         outputs.append(
             .completionEvent(
-                socket: channel.socket, vrdma_completion_event(cq: queue, slot: completionQueues[queue].slot)))
+                socket: socket, vrdma_completion_event(cq: queue, slot: completionQueues[queue].slot)))
     }
 
     /// The receiver's end of a SEND or of a WRITE with immediate data.

@@ -40,7 +40,7 @@ extension Device {
         for queue in details.completionQueues { removeCompletionQueue(queue, of: guest) }
         for key in details.memoryRegions {
             try? guest.mappings.deregister(MemoryKey(rawValue: key), context: context)
-            guest.memoryRegions[key] = nil
+            guest.extentCount -= guest.memoryRegions.removeValue(forKey: key)?.extentCount ?? 0
         }
         for handle in details.channels { guest.channels[handle] = nil }
         for handle in details.protectionDomains { guest.protectionDomains[handle] = nil }

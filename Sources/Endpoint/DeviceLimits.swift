@@ -14,6 +14,7 @@ package struct DeviceLimits: Sendable, Equatable {
     package var queuePairsPerGuest = 16384
     package var completionChannelsPerGuest = 1024
     package var regionsPerGuest = 4096
+    package var extentsPerGuest = 1 << 20
     package var mappedBytesPerGuest: UInt64 = 64 << 30
 
     // Of one object.
@@ -23,7 +24,7 @@ package struct DeviceLimits: Sendable, Equatable {
     package var inlineBytes: UInt32 = 512
     package var messageBytes: UInt64 = 1 << 31
     package var outstandingReads: UInt32 = 128
-    package var extentsPerRegion: UInt32 = 1 << 20
+    package var extentsPerRegion: UInt32 = 1 << 14
 
     // Of one turn of the engine: of one queue pair and of one context.
     package var workRequestsPerTurn = 128

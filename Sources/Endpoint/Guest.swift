@@ -16,6 +16,7 @@ package final class Guest {
     /// By memory key.
     package var memoryRegions: [UInt32: RegisteredMemory] = [:]
     package var completionQueueCount = 0
+    package var extentCount = 0
     package var mappedBytes: UInt64 = 0
     /// Its place among the engine's schedules.
     var schedule: UInt32 = 0

@@ -28,6 +28,7 @@ package struct RegisteredMemory {
     package var context: UInt32
     package var protectionDomain: UInt32
     package var regions: [UInt32]
+    package var extentCount: Int
     package var lengthBytes: UInt64
 }
 

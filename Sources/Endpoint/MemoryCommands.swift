@@ -31,6 +31,7 @@ extension Device {
         guard request.extent_count > 0, request.extent_count <= guest.limits.extentsPerRegion else {
             throw .invalidArgument
         }
+        guard guest.extentCount + Int(request.extent_count) <= guest.limits.extentsPerGuest else { throw .outOfMemory }
         var extents: [Extent] = []
         for position in 0..<Int(request.extent_count) {
             let described = try extent(position, of: request, context: command.context, guest: guest)
@@ -49,8 +50,10 @@ extension Device {
         let regions = Set(extents.map(\.region))
         for handle in regions { retainRegion(handle, of: guest) }
         guest.protectionDomains[request.pd]?.useCount += 1
+        guest.extentCount += extents.count
         guest.memoryRegions[key.rawValue] = RegisteredMemory(
             context: command.context, protectionDomain: request.pd, regions: Array(regions),
+            extentCount: extents.count,
             lengthBytes: request.length)
         contextDetails[command.context]?.memoryRegions.insert(key.rawValue)
         return reply(command, vrdma_reg_mr_reply(lkey: key.rawValue, rkey: key.rawValue))
@@ -61,6 +64,7 @@ extension Device {
         guard let memory = guest.memoryRegions[request.handle] else { throw .invalidArgument }
         try guest.mappings.deregister(MemoryKey(rawValue: request.handle), context: command.context)
         guest.memoryRegions[request.handle] = nil
+        guest.extentCount -= memory.extentCount
         contextDetails[command.context]?.memoryRegions.remove(request.handle)
         for handle in memory.regions { releaseRegion(handle, of: guest) }
         guest.protectionDomains[memory.protectionDomain]?.useCount -= 1

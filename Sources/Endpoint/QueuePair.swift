@@ -34,6 +34,7 @@ package struct QueuePair: BitwiseCopyable {
     package var maxReceiveElements: UInt32
     package var maxInlineBytes: UInt32
     package var signalsAll: Bool
+    package var maxMessageBytes: UInt64
     /// The next send queue entry to execute: the truth, of which shared memory holds a copy.
     package var sendHead: UInt32 = 0
     /// The next receive queue entry to take.

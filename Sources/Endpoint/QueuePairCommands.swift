@@ -13,7 +13,8 @@ extension Device {
             request.receive_entries <= limits.workRequestsPerQueue,
             request.max_send_sge <= limits.scatterGatherElements,
             request.max_receive_sge <= limits.scatterGatherElements,
-            request.max_inline_bytes <= limits.inlineBytes, request.slot < VRDMA_DOORBELL_SLOTS
+            request.max_inline_bytes <= limits.inlineBytes, request.slot < VRDMA_DOORBELL_SLOTS,
+            Int(request.slot) < limits.queuePairsPerGuest
         else { throw .invalidArgument }
         _ = try protectionDomain(request.pd, context: command.context, guest: guest)
         try checkCompletionQueue(request.send_cq, context: command.context, guest: guest)
@@ -28,7 +29,8 @@ extension Device {
             receive: receive, sendRegion: request.send_queue.region, receiveRegion: request.receive_queue.region,
             sendCompletionQueue: request.send_cq, receiveCompletionQueue: request.receive_cq,
             maxSendElements: request.max_send_sge, maxReceiveElements: request.max_receive_sge,
-            maxInlineBytes: request.max_inline_bytes, signalsAll: request.flags & VRDMA_QP_SIGNAL_ALL != 0)
+            maxInlineBytes: request.max_inline_bytes, signalsAll: request.flags & VRDMA_QP_SIGNAL_ALL != 0,
+            maxMessageBytes: limits.messageBytes)
         guard let index = queuePairs.insert(queuePair) else { throw .outOfMemory }
         guard let number = guest.queuePairNumbers.allocate(for: index) else {
             queuePairs.remove(index)

@@ -9,7 +9,7 @@ extension Device {
     func executeRead(_ index: UInt32, _ wqe: vrdma_send_wqe, _ bytesLeft: inout UInt64) -> RequestOutcome {
         let skip = queuePairs[index].bytesDone
         let total = readSendElements(index, queuePairs[index].sendHead, count: Int(wqe.sge_count))
-        guard total <= limits.messageBytes else { return fail(index, wqe, .localLengthError) }
+        guard total <= queuePairs[index].maxMessageBytes else { return fail(index, wqe, .localLengthError) }
         guard queuePairs[index].attributes.max_rd_atomic > 0 else {
             return fail(index, wqe, .localQueuePairOperationError)
         }
@@ -24,8 +24,7 @@ extension Device {
         guard isBound(index) || bind(index) else { return waitForAnswer(index) }
         let peer = queuePairs[index].peer
         guard permitsReadOrAtomic(peer, .remoteRead) else {
-            failResponder(peer, .queuePairRequestError)
-            return fail(index, wqe, .remoteInvalidRequestError)
+            return fail(index, wqe, .remoteInvalidRequestError) { failResponder(peer, .queuePairRequestError) }
         }
         if total > 0 {
             scratch.destinationRanges[0] = RequestRange(
@@ -35,8 +34,7 @@ extension Device {
                 limitBytes: limit, mappings: queuePairs[peer].mappings,
                 protectionDomain: queuePairs[peer].protectionDomain, needs: .remoteRead)
             guard source.fault == .none else {
-                failResponder(peer, .queuePairAccessError)
-                return fail(index, wqe, .remoteAccessError)
+                return fail(index, wqe, .remoteAccessError) { failResponder(peer, .queuePairAccessError) }
             }
             let count = min(source.byteCount, destination.byteCount)
             Gather.copy(to: scratch.destinationPieces, from: scratch.sourcePieces, count: count)
@@ -67,8 +65,7 @@ extension Device {
         guard isBound(index) || bind(index) else { return waitForAnswer(index) }
         let peer = queuePairs[index].peer
         guard permitsReadOrAtomic(peer, .remoteAtomic), wqe.remote_address & 7 == 0 else {
-            failResponder(peer, .queuePairRequestError)
-            return fail(index, wqe, .remoteInvalidRequestError)
+            return fail(index, wqe, .remoteInvalidRequestError) { failResponder(peer, .queuePairRequestError) }
         }
         let place = queuePairs[peer].mappings.translate(
             MemoryKey(rawValue: wqe.rkey), address: wqe.remote_address, lengthBytes: 8,
@@ -76,8 +73,7 @@ extension Device {
         // A region whose memory is not aligned as its addresses say (zero-based, or registered at another address)
         // has no word that could be changed at once.
         guard place.fault == .none, place.contiguousBytes >= 8, place.hostAddress & 7 == 0 else {
-            failResponder(peer, .queuePairAccessError)
-            return fail(index, wqe, .remoteAccessError)
+            return fail(index, wqe, .remoteAccessError) { failResponder(peer, .queuePairAccessError) }
         }
         recordProgress(index, peer: peer)
         let original =

@@ -6,10 +6,16 @@ import Verbs
 extension Device {
     /// Ends the request at the head of a send queue with an error: its completion comes whether it was signalled or
     /// not, and the queue pair goes into the error state.
-    func fail(_ index: UInt32, _ wqe: vrdma_send_wqe, _ status: WorkCompletionStatus) -> RequestOutcome {
+    ///
+    /// - Parameter atPeer: what ends at the responder. It comes after the requester's completion, because a queue pair
+    ///   may be its own peer.
+    func fail(
+        _ index: UInt32, _ wqe: vrdma_send_wqe, _ status: WorkCompletionStatus, atPeer: () -> Void = {}
+    ) -> RequestOutcome {
         guard queuePairs[index].state != .error, queuePairs[index].state != .reset else { return .failed }
         completeSendInError(index, wqe, status)
         enterError(index)
+        atPeer()
         return .failed
     }
 

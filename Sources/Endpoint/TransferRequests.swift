@@ -35,7 +35,7 @@ extension Device {
             total = readSendElements(index, head, count: Int(wqe.sge_count))
             isSourceSingle = total == 0
         }
-        guard total <= limits.messageBytes else { return fail(index, wqe, .localLengthError) }
+        guard total <= queuePairs[index].maxMessageBytes else { return fail(index, wqe, .localLengthError) }
         if !isSourceSingle {
             // On the path of a single element it was not listed.
             if wqe.sge_count == 1 { _ = readSendElements(index, head, count: 1) }
@@ -66,18 +66,17 @@ extension Device {
         if opcode == .send || opcode == .sendWithImmediate {
             let capacity = readReceiveElements(peer, receiveWQE)
             guard let capacity else {
-                failReceive(peer, receiveWQE, .localQueuePairOperationError)
-                return fail(index, wqe, .remoteOperationError)
+                return fail(index, wqe, .remoteOperationError) {
+                    failReceive(peer, receiveWQE, .localQueuePairOperationError)
+                }
             }
             guard total <= capacity else {
-                failReceive(peer, receiveWQE, .localLengthError)
-                return fail(index, wqe, .remoteInvalidRequestError)
+                return fail(index, wqe, .remoteInvalidRequestError) { failReceive(peer, receiveWQE, .localLengthError) }
             }
             rangeCount = limitDestinationRanges(count: Int(receiveWQE.sge_count), to: total)
         } else {
             guard queuePairs[peer].access.contains(.remoteWrite) else {
-                failResponder(peer, .queuePairRequestError)
-                return fail(index, wqe, .remoteInvalidRequestError)
+                return fail(index, wqe, .remoteInvalidRequestError) { failResponder(peer, .queuePairRequestError) }
             }
             destinationAccess = .remoteWrite
             scratch.destinationRanges[0] = RequestRange(
@@ -202,10 +201,8 @@ extension Device {
         _ receiveWQE: vrdma_receive_wqe
     ) -> RequestOutcome {
         if opcode == .send || opcode == .sendWithImmediate {
-            failReceive(peer, receiveWQE, .localProtectionError)
-            return fail(index, wqe, .remoteOperationError)
+            return fail(index, wqe, .remoteOperationError) { failReceive(peer, receiveWQE, .localProtectionError) }
         }
-        failResponder(peer, .queuePairAccessError)
-        return fail(index, wqe, .remoteAccessError)
+        return fail(index, wqe, .remoteAccessError) { failResponder(peer, .queuePairAccessError) }
     }
 }

@@ -24,7 +24,7 @@ extension DeviceLimits {
         inlineBytes = UInt32(guest.inlineBytes)
         messageBytes = UInt64(guest.messageBytes)
         outstandingReads = UInt32(guest.outstandingReads)
-        extentsPerRegion = UInt32(guest.extentsPerMemoryRegion)
+        extentsPerGuest = guest.extents
         workRequestsPerTurn = configuration.engine.workRequestsPerTurn
         bytesPerTurn = UInt64(configuration.engine.bytesPerTurn)
         doorbellsPerTurn = configuration.engine.doorbellsPerTurn

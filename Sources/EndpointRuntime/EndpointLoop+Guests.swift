@@ -8,16 +8,14 @@ import Verbs
 /// Guest drivers come, give commands, and go.
 extension EndpointLoop {
     private static var handshakeNanoseconds: UInt64 { 5_000_000_000 }
-    private static var newcomerLimit: Int { 64 }
+    private static var newcomerLimit: Int { 256 }
+    private static var acceptsPerLook: Int { 64 }
 
     func acceptNewcomers() {
-        for _ in 0..<Self.newcomerLimit {
+        for _ in 0..<Self.acceptsPerLook {
             do throws(Errno) {
                 guard let socket = try PacketSocket.accept(listener) else { return }
-                guard newcomers.count < Self.newcomerLimit else {
-                    log.warning("too many connections that say nothing", [.init("limit", Self.newcomerLimit)])
-                    continue
-                }
+                if newcomers.count >= Self.newcomerLimit { evictOldestNewcomer() }
                 let identifier = UInt32(bitPattern: socket.rawValue)
                 try poller.add(socket.rawValue, token: EndpointToken.newcomer(identifier).rawValue)
                 newcomers[identifier] = Newcomer(
@@ -27,6 +25,16 @@ extension EndpointLoop {
                 return
             }
         }
+    }
+
+    /// Makes room: whoever means it says hello at once, so the longest silence is given up first.
+    private func evictOldestNewcomer() {
+        guard let oldest = newcomers.min(by: { $0.value.deadlineNanoseconds < $1.value.deadlineNanoseconds }) else {
+            return
+        }
+        poller.remove(oldest.value.socket.rawValue)
+        newcomers[oldest.key] = nil
+        log.warning("a connection that said nothing had to make room", [.init("limit", Self.newcomerLimit)])
     }
 
     func expireNewcomers(now: UInt64) {
@@ -66,7 +74,8 @@ extension EndpointLoop {
             throw GuestAdmission.Refusal(error: .protocolError, message: "the connection was closed before its hello")
         }
         let admitted = try GuestAdmission.judge(
-            hello, byteCount: received.byteCount, descriptors: received.descriptors, credentials: credentials,
+            hello, byteCount: received.isTruncated ? Int.max : received.byteCount, descriptors: received.descriptors,
+            credentials: credentials,
             authorization: authorization)
         let guest: UInt32
         do throws(Errno) {

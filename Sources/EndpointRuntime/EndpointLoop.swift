@@ -83,7 +83,7 @@ final class EndpointLoop {
         work &+= serveChannels()
         let outputs = device.takeOutputs()
         if !outputs.isEmpty { delivery.deliver(outputs, now: now) }
-        delivery.retry(now: now)
+        delivery.retry(now: now) { device.completionSocket(ofQueue: $0) }
         if work > 0 {
             idle.didWork()
             if now >= nextLookNanoseconds { try look(timeoutNanoseconds: 0) }

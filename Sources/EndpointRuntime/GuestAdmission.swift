@@ -42,6 +42,9 @@ struct GuestAdmission {
                 error: .protocolNotSupported,
                 message: "the guest driver speaks version \(hello.major) of the ABI, the endpoint \(VRDMA_ABI_MAJOR)")
         }
+        guard byteCount == MemoryLayout<vrdma_hello>.size else {
+            throw Refusal(error: .protocolError, message: "the hello has a wrong size, or its descriptors were lost")
+        }
         guard hello.role == VRDMA_ROLE_GUEST_DRIVER.rawValue, descriptors.count == 2,
             EventDescriptor.isEventDescriptor(descriptors[1])
         else {

@@ -22,6 +22,8 @@ struct GuestConnection {
     let credentials: PacketSocket.Credentials
     private var channel: CommandChannel
     private var descriptors: [UInt64: [FileDescriptor]] = [:]
+    /// Tokens whose descriptors did not arrive, because this process has no room for more.
+    private var lostTokens: Set<UInt64> = []
     /// Looked at in every round; otherwise the guest driver kicks.
     var isHot = false
     var idleRounds = 0
@@ -57,12 +59,14 @@ struct GuestConnection {
             }
             guard let received else { return }
             guard received.byteCount > 0 else { throw .closed }
-            guard received.byteCount == size, !received.isTruncated, packet.magic == VRDMA_ABI_MAGIC,
-                packet.token != 0, Int(packet.descriptor_count) == received.descriptors.count,
+            guard received.byteCount == size, packet.magic == VRDMA_ABI_MAGIC, packet.token != 0,
+                packet.descriptor_count <= VRDMA_MAX_DESCRIPTORS,
+                received.isTruncated || Int(packet.descriptor_count) == received.descriptors.count,
                 received.descriptors.count <= Int(VRDMA_MAX_DESCRIPTORS), descriptors[packet.token] == nil
             else { throw .violation("malformed descriptor packet") }
             guard descriptors.count < Self.unclaimedLimit else { throw .violation("too many unclaimed descriptors") }
-            descriptors[packet.token] = received.descriptors
+            descriptors[packet.token] = received.isTruncated ? [] : received.descriptors
+            if received.isTruncated { lostTokens.insert(packet.token) }
         }
     }
 
@@ -71,7 +75,11 @@ struct GuestConnection {
         do throws(MessageRing.Violation) {
             for count in 0..<Self.commandsPerRound {
                 guard let command = try channel.incoming.pop() else { return count }
-                let reply = carryOut(command, takeDescriptors(of: command))
+                let arrived = takeDescriptors(of: command)
+                let reply =
+                    lostTokens.remove(command.descriptor_token) == nil
+                    ? carryOut(command, arrived)
+                    : command.reply(status: UInt32(Errno.tooManyOpenFiles.rawValue))
                 guard try channel.outgoing.push(reply) else {
                     // A guest driver never has more commands under way than its ring of completions holds.
                     throw MessageRing.Violation()

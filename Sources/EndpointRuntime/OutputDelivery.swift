@@ -41,12 +41,17 @@ struct OutputDelivery {
     }
 
     /// Tries the deferred events again, when it is time to.
-    mutating func retry(now: UInt64) {
+    ///
+    /// - Parameter socketOfQueue: the socket that a completion queue's events go to now; nil when it is gone. What was
+    ///   deferred for another one is dropped.
+    mutating func retry(now: UInt64, socketOfQueue: (UInt32) -> FileDescriptor?) {
         guard now >= nextRetryNanoseconds, !deferred.isEmpty else { return }
         let waiting = deferred
         deferred = [:]
         nextRetryNanoseconds = .max
-        for (_, entry) in waiting { send(entry.event, to: entry.socket, now: now) }
+        for (queue, entry) in waiting where socketOfQueue(queue) === entry.socket {
+            send(entry.event, to: entry.socket, now: now)
+        }
     }
 
     private mutating func send(_ event: vrdma_completion_event, to socket: FileDescriptor, now: UInt64) {

@@ -56,24 +56,27 @@ package struct DoorbellTree: BitwiseCopyable {
     @inlinable
     package var isAnyRung: Bool { clinux_load_relaxed64(header + Self.summaryOffset) != 0 }
 
-    /// Takes at most `limit` doorbells. Those beyond stay rung. Returns how many were taken.
+    /// Takes doorbells until `limit` of them and of the leaves they were in were looked at. Those beyond stay rung.
+    /// Returns how many were taken.
     @inlinable
     package func take(limit: Int, _ body: (UInt32) -> Void) -> Int {
         guard isAnyRung else { return 0 }
         var taken = 0
+        var leavesSeen = 0
         var summary = clinux_exchange64(header + Self.summaryOffset, 0)
         while summary != 0 {
             let branchIndex = summary.trailingZeroBitCount
             let branchAddress = header + Self.branchesOffset + 8 &* branchIndex
             var branch = clinux_exchange64(branchAddress, 0)
             while branch != 0 {
-                if taken >= limit {
+                if taken &+ leavesSeen >= limit {
                     _ = clinux_fetch_or64(branchAddress, branch)
                     _ = clinux_fetch_or64(header + Self.summaryOffset, summary)
                     return taken
                 }
                 let leafIndex = branchIndex << 6 | branch.trailingZeroBitCount
                 branch &= branch &- 1
+                leavesSeen &+= 1
                 var leaf = clinux_exchange64(header + Self.leavesOffset + 8 &* leafIndex, 0)
                 while leaf != 0 {
                     body(UInt32(truncatingIfNeeded: leafIndex << 6 | leaf.trailingZeroBitCount))

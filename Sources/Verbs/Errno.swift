@@ -55,6 +55,8 @@ public struct Errno: RawRepresentable, Error, Hashable, Sendable {
     public static let outOfRange = Errno(rawValue: ERANGE)
     /// The call was interrupted by a signal.
     public static let interrupted = Errno(rawValue: EINTR)
+    /// This process or the system has no descriptor left.
+    public static let tooManyOpenFiles = Errno(rawValue: EMFILE)
     /// A name exists already.
     public static let alreadyExists = Errno(rawValue: EEXIST)
     /// No such device or guest.

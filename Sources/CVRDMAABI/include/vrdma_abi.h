@@ -189,8 +189,8 @@ struct vrdma_attach_region_reply {
 };
 
 struct vrdma_handle_command {
-    uint32_t handle; /* region, PD, CQ, channel handle, memory key or QP number, by opcode */
-    uint32_t index;  /* GID or P_Key index; port in the upper 16 bits */
+    uint32_t handle; /* region, PD, CQ, channel handle, memory key, QP number or port, by opcode */
+    uint32_t index;  /* GID or P_Key index */
 };
 
 struct vrdma_query_device_reply {
@@ -242,7 +242,7 @@ struct vrdma_query_gid_reply {
 };
 
 struct vrdma_query_pkey_reply {
-    uint16_t pkey;
+    uint16_t pkey;           /* network byte order */
     uint16_t reserved[3];
 };
 
@@ -310,7 +310,7 @@ struct vrdma_create_qp_command {
     uint32_t receive_cq;
     uint32_t type;                          /* enum vrdma_qp_type */
     uint32_t flags;
-    uint32_t slot;                          /* of the context's doorbells; also in completions */
+    uint32_t slot;                          /* of the context's doorbells, below max_qp; also in completions */
     uint32_t reserved;
 };
 

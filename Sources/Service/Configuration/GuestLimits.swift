@@ -24,8 +24,8 @@ package struct GuestLimits: Hashable, Sendable {
     package var completionChannels = 1024
     /// Shared-memory regions (memfds) mapped by the endpoint; each takes a file descriptor and a mapping of it.
     package var sharedMemoryRegions = 4096
-    /// Pieces of shared memory of which one memory region is made.
-    package var extentsPerMemoryRegion = 1 << 20
+    /// Pieces of shared memory of which all memory regions are made.
+    package var extents = 1 << 20
     /// Bytes of the guest's memory that the endpoint maps at one time.
     package var mappedMemoryBytes = 64 << 30
     /// Bytes of one message; the transport's own limit is 2 GiB (IBA 9.3.3).
@@ -48,7 +48,7 @@ package struct GuestLimits: Hashable, Sendable {
         .count("outstanding-reads", \.outstandingReads, in: 1...255, isReloadable: true),
         .count("completion-channels", \.completionChannels, in: 1...1_048_576, isReloadable: true),
         .count("shared-memory-regions", \.sharedMemoryRegions, in: 1...1_048_576, isReloadable: true),
-        .count("extents", \.extentsPerMemoryRegion, in: 1...16_777_216, isReloadable: true),
+        .count("extents", \.extents, in: 1...16_777_216, isReloadable: true),
         .size("mapped-memory", bytes: \.mappedMemoryBytes, in: (1 << 20)...(1 << 46), isReloadable: true),
         .size("message-size", bytes: \.messageBytes, in: 4096...(1 << 31), isReloadable: true),
     ]
