@@ -35,10 +35,16 @@ struct RuntimeDirectory: Hashable {
             guard path.hasPrefix("/") else { throw ToolError("VRDMA_RUNTIME_DIR is '\(path)'; give an absolute path") }
             return try checked(RuntimeDirectory(path: path, isExplicit: true))
         }
-        if let base = ProcessEnvironment.value("XDG_RUNTIME_DIR"), base.hasPrefix("/"), access(base, W_OK | X_OK) == 0 {
+        if let base = ProcessEnvironment.value("XDG_RUNTIME_DIR"), base.hasPrefix("/"), isOwn(base) {
             return try checked(RuntimeDirectory(path: "\(base)/vrdma", isExplicit: false))
         }
         return RuntimeDirectory(path: "/tmp/vrdma-\(geteuid())", isExplicit: false)
+    }
+
+    /// Whether a directory belongs to this user: after su(1), the variable may still name another one's.
+    private static func isOwn(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_uid == geteuid() && access(path, W_OK | X_OK) == 0
     }
 
     private static func checked(_ directory: RuntimeDirectory) throws(ToolError) -> RuntimeDirectory {
