@@ -69,7 +69,7 @@ let package = Package(
         .target(
             name: "IBVerbsDropIn",
             dependencies: [
-                "CIBVerbsObjects", "CRDMAHeaders", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory",
+                "CIBVerbsObjects", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory",
                 "Provider",
             ],
             exclude: ["libibverbs.map", "libibverbs.symbols"],

@@ -1,6 +1,5 @@
 import CIBVerbsObjects
 import CLinux
-import CRDMAHeaders
 import CVRDMAABI
 import Glibc
 import Provider

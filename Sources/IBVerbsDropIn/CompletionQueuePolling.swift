@@ -1,5 +1,4 @@
 import CIBVerbsObjects
-import CRDMAHeaders
 import CVRDMAABI
 import Glibc
 import Provider

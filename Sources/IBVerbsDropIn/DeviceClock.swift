@@ -1,4 +1,4 @@
-import CRDMAHeaders
+import CIBVerbsObjects
 import Glibc
 import Verbs
 

@@ -1,7 +1,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 // The functions bear the names of the C interface.
 
-import CRDMAHeaders
+import CIBVerbsObjects
 
 // A child gets private copies of registered memory by itself: nothing has to be prepared, and no page is ever kept
 // out of a fork.

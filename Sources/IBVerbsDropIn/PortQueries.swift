@@ -2,7 +2,6 @@
 // The functions bear the names of the C interface.
 
 import CIBVerbsObjects
-import CRDMAHeaders
 import CVRDMAABI
 import Glibc
 import Provider

@@ -1,5 +1,4 @@
 import CIBVerbsObjects
-import CRDMAHeaders
 import Glibc
 import Provider
 

@@ -1,7 +1,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 // The functions bear the names of the C interface.
 
-import CRDMAHeaders
+import CIBVerbsObjects
 
 /// A static rate of a path, as the address vector encodes it (IBA 9.11.1, ibv_rate_to_mbps(3)).
 private struct Rate {

@@ -1,4 +1,4 @@
-import CRDMAHeaders
+import CIBVerbsObjects
 import CVRDMAABI
 import Glibc
 

@@ -1,7 +1,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 // The functions bear the names of the C interface.
 
-import CRDMAHeaders
+import CIBVerbsObjects
 
 // The words are those of rdma-core 44, because programs print them and scripts look for them.
 

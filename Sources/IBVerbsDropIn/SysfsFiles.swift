@@ -1,7 +1,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 // The functions bear the names of the C interface.
 
-import CRDMAHeaders
+import CIBVerbsObjects
 import Glibc
 import LinuxIO
 import Verbs
