@@ -13,12 +13,13 @@ extension Device {
             request.receive_entries <= limits.workRequestsPerQueue,
             request.max_send_sge <= limits.scatterGatherElements,
             request.max_receive_sge <= limits.scatterGatherElements,
-            request.max_inline_bytes <= limits.inlineBytes, request.slot < VRDMA_DOORBELL_SLOTS,
-            Int(request.slot) < limits.queuePairsPerGuest
+            request.max_inline_bytes <= limits.inlineBytes, request.slot < VRDMA_DOORBELL_SLOTS
         else { throw .invalidArgument }
         _ = try protectionDomain(request.pd, context: command.context, guest: guest)
         try checkCompletionQueue(request.send_cq, context: command.context, guest: guest)
         try checkCompletionQueue(request.receive_cq, context: command.context, guest: guest)
+        guard guest.queuePairNumbers.count < limits.queuePairsPerGuest else { throw .outOfMemory }
+        guard Int(request.slot) < limits.queuePairsPerGuest else { throw .invalidArgument }
         let (send, receive) = try workQueues(request, context: command.context, guest: guest)
         try reserveSlot(request.slot, context: command.context)
 
