@@ -22,11 +22,13 @@ func provider(of context: UnsafeMutablePointer<ibv_context>) -> ProviderContext?
     guard let memory = calloc(1, MemoryLayout<drop_in_context>.size) else { return failing(.outOfMemory, with: nil) }
     do {
         let opened = try ProviderContext.open(socketPath: socketPath)
+        // Programs duplicate and pass on this descriptor, which is the kernel's device in rdma-core.
+        let commandDescriptor = Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
         let made = memory.bindMemory(to: drop_in_context.self, capacity: 1)
         made.pointee.provider = Unmanaged.passRetained(opened).toOpaque()
         made.pointee.verbs.setOperations()
         return UnsafeMutableRawPointer(made).advanced(by: contextOffset).assumingMemoryBound(to: ibv_context.self)
-            .initialized(device: device, asyncDescriptor: opened.asyncDescriptor)
+            .initialized(device: device, asyncDescriptor: opened.asyncDescriptor, commandDescriptor: commandDescriptor)
     } catch {
         free(memory)
         return failing(error, with: nil)
@@ -41,6 +43,7 @@ func provider(of context: UnsafeMutablePointer<ibv_context>) -> ProviderContext?
         let opened = Unmanaged<ProviderContext>.fromOpaque(opaque).takeRetainedValue()
         opened.close()
     }
+    if context.pointee.cmd_fd >= 0 { close(context.pointee.cmd_fd) }
     pthread_mutex_destroy(&context.pointee.mutex)
     free(own)
     return 0
@@ -50,10 +53,10 @@ private let contextOffset = MemoryLayout<verbs_context>.offset(of: \.context) ??
 
 extension UnsafeMutablePointer<ibv_context> {
     fileprivate func initialized(
-        device: UnsafeMutablePointer<ibv_device>, asyncDescriptor: CInt
+        device: UnsafeMutablePointer<ibv_device>, asyncDescriptor: CInt, commandDescriptor: CInt
     ) -> UnsafeMutablePointer<ibv_context> {
         pointee.device = device
-        pointee.cmd_fd = -1
+        pointee.cmd_fd = commandDescriptor
         pointee.async_fd = asyncDescriptor
         pointee.num_comp_vectors = 1
         pthread_mutex_init(&pointee.mutex, nil)

@@ -29,7 +29,8 @@ import Verbs
     guard let pd, let context = pd.pointee.context else { return failing(.invalidArgument, with: nil) }
     guard let opened = provider(of: context) else { return failing(.inputOutput, with: nil) }
     let required = AccessFlags(rawValue: access).subtracting(.optionalMask)
-    if required.contains(.onDemand) { return failing(.notSupported, with: nil) }
+    // What belongs to a capability that the device does not announce.
+    guard required.isDisjoint(with: [.onDemand, .memoryWindowBind]) else { return failing(.notSupported, with: nil) }
     guard required.isConsistent, let lengthBytes = UInt64(exactly: length) else {
         return failing(.invalidArgument, with: nil)
     }
