@@ -6,8 +6,10 @@ import Glibc
 public struct OutOfBandConnection: ~Copyable {
     /// What went wrong, in words.
     public struct Failure: Error, CustomStringConvertible {
+        /// The words.
         public let description: String
 
+        /// A failure in words.
         public init(_ description: String) {
             self.description = description
         }
