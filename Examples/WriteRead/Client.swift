@@ -21,6 +21,7 @@ func measure(at address: String) throws {
     let reads = try stream(connection) { slot in
         .read(into: connection.own[slot], from: memory.advanced(by: slot.lowerBound))
     }
+    try other.send("read")
     guard isFilled(connection.own) else { throw OutOfBandConnection.Failure("what was read is not what was written") }
     print("client: guest \(device.guestName) at \(device.address), all bytes verified")
     print("WRITE \(Agreement.messageBytes) B, polling: \(decimal(latency)) us half round trip")

@@ -29,5 +29,7 @@ func serve(at address: String) throws {
     }
     guard isAsWritten else { throw OutOfBandConnection.Failure("the memory is not as the client wrote it") }
     try other.send("verified")
+    // The memory must stay until the client has read it.
+    guard try other.receive() == "read" else { throw OutOfBandConnection.Failure("the client is not content") }
     print("server: \(Agreement.rounds) messages, and all \(Agreement.slots) blocks as they were written")
 }

@@ -19,6 +19,7 @@ struct TestClient {
         }
         try other.send("done")
         guard try other.receive() == "verified" else { throw BenchError("the server found other bytes than were sent") }
+        // A READ is over when it completes; nothing more is needed of the server.
         if plan.kind == .read { try TestSide.verify(side.outgoing, byteCount: plan.byteCount) }
         report.add("verified", "yes")
         return report
