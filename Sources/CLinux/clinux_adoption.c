@@ -104,7 +104,8 @@ static bool holds_own_stack(const struct clinux_adoption *adoption)
         }
     }
     /* A program may have switched stacks (makecontext(3)): what is near is in use in any case. */
-    return overlaps(adoption, here - 4 * PAGE_BYTES, here + 4 * PAGE_BYTES) || (end != 0 && overlaps(adoption, start, end));
+    return overlaps(adoption, here - 4 * PAGE_BYTES, here + 4 * PAGE_BYTES) ||
+           (end != 0 && overlaps(adoption, start, end));
 }
 
 static int open_userfaultfd(uint64_t features)

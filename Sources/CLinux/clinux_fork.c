@@ -19,7 +19,6 @@ enum {
 static struct {
     void (*prepare)(struct clinux_fork_plan *plan);
     void (*parent)(void);
-    void (*child)(void);
     struct clinux_fork_plan plan;
     /* The child holds the writing end until it is apart. */
     int pipe[2];
@@ -154,6 +153,18 @@ static void continue_in_parent(void)
     guard.parent();
 }
 
+/* Makes a descriptor name nothing of use, and keeps its number taken, since its owner may close it. */
+static void disconnect(int fd)
+{
+    int replacement = eventfd(0, EFD_CLOEXEC);
+    if (replacement < 0) {
+        close(fd);
+        return;
+    }
+    dup3(replacement, fd, O_CLOEXEC);
+    close(replacement);
+}
+
 static void continue_in_child(void)
 {
     struct privatisation state = {.may_be_copied = guard.plan.copy_limit_bytes, .result = 0};
@@ -167,25 +178,21 @@ static void continue_in_child(void)
         close(guard.pipe[0]);
         close(guard.pipe[1]);
     }
-    guard.child();
+    for (size_t i = 0; i < guard.plan.context_count; i++) {
+        const struct clinux_parents_context *context = &guard.plan.contexts[i];
+        disconnect(context->connection);
+        __atomic_store_n(context->fatal, 1, __ATOMIC_RELEASE);
+        pthread_mutex_init(context->mutexes[0], NULL);
+        pthread_mutex_init(context->mutexes[1], NULL);
+    }
+    *guard.plan.generation += 1;
+    pthread_mutex_init(guard.plan.mutexes[0], NULL);
+    pthread_mutex_init(guard.plan.mutexes[1], NULL);
 }
 
-int clinux_guard_forks(void (*prepare_callback)(struct clinux_fork_plan *plan), void (*parent)(void),
-                       void (*child)(void))
+int clinux_guard_forks(void (*prepare_callback)(struct clinux_fork_plan *plan), void (*parent)(void))
 {
     guard.prepare = prepare_callback;
     guard.parent = parent;
-    guard.child = child;
     return pthread_atfork(prepare, continue_in_parent, continue_in_child);
-}
-
-void clinux_disconnect(int fd)
-{
-    int replacement = eventfd(0, EFD_CLOEXEC);
-    if (replacement < 0) {
-        close(fd);
-        return;
-    }
-    dup3(replacement, fd, O_CLOEXEC);
-    close(replacement);
 }

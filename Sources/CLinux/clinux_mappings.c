@@ -119,7 +119,11 @@ static uint64_t next_number(struct reader *reader, unsigned base, int *end)
     uint64_t value = 0;
     for (;;) {
         int c = next_character(reader);
-        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+        unsigned digit = 16;
+        if (c >= '0' && c <= '9')
+            digit = (unsigned)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (unsigned)(c - 'a') + 10;
         if (digit >= base) {
             *end = c;
             return value;

@@ -1,8 +1,9 @@
 import Glibc
 
-/// A lock for sections that may block (pthread_mutex_lock(3)), which a child of fork(2) may reset.
+/// A lock for sections that may block (pthread_mutex_lock(3)).
 package final class PosixMutex: @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    /// The mutex itself, for C code.
+    package let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
     package init() {
         mutex = .allocate(capacity: 1)
@@ -21,11 +22,6 @@ package final class PosixMutex: @unchecked Sendable {
 
     package func unlock() {
         pthread_mutex_unlock(mutex)
-    }
-
-    /// Makes it free, in the child of a fork(2) that happened while another thread held it.
-    package func reset() {
-        pthread_mutex_init(mutex, nil)
     }
 
     /// Runs `body` with the lock held.

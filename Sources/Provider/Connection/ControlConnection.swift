@@ -9,7 +9,7 @@ import Verbs
 final class ControlConnection: @unchecked Sendable {
     let socket: FileDescriptor
     let welcome: vrdma_welcome
-    private let mutex = PosixMutex()
+    let mutex = PosixMutex()
     private var sequence: UInt32 = 0
     /// The connection is broken; every later call throws `EIO`.
     private var isBroken = false
@@ -64,13 +64,6 @@ final class ControlConnection: @unchecked Sendable {
             throw .protocolError
         }
         return result
-    }
-
-    /// In the child of a fork(2): leaves the connection to the parent.
-    func cutOff() {
-        clinux_disconnect(socket.rawValue)
-        mutex.reset()
-        isBroken = true
     }
 
     /// Whether a call found the guest driver gone.

@@ -9,11 +9,19 @@ import SharedMemory
 package struct ContextCore {
     @usableFromInline let doorbells: DoorbellTree
     @usableFromInline let kickDescriptor: Int32
-    /// 1 when the guest driver or the endpoint is gone; never 0 again.
-    @usableFromInline var fatal: UInt32 = 0
-    @usableFromInline var queuePairs: SlotDirectory<ProviderQueuePair>
+    @usableFromInline let words: UnsafeMutableRawPointer
+    @usableFromInline let queuePairs: SlotDirectory<ProviderQueuePair>
     let controlDescriptor: Int32
     let asyncDescriptor: Int32
+
+    /// 1 when the guest driver or the endpoint is gone; never 0 again.
+    @inlinable
+    var fatal: SharedIndex { SharedIndex(words) }
+
+    func deallocate() {
+        queuePairs.deallocate()
+        words.deallocate()
+    }
 }
 
 extension UnsafeMutablePointer where Pointee == ContextCore {
@@ -29,9 +37,9 @@ extension UnsafeMutablePointer where Pointee == ContextCore {
 
     /// Whether the guest driver or the endpoint is known to be gone.
     @inlinable
-    var isFatal: Bool { clinux_load_relaxed32(&pointee.fatal) != 0 }
+    var isFatal: Bool { pointee.fatal.relaxed() != 0 }
 
     func markFatal() {
-        clinux_store_release32(&pointee.fatal, 1)
+        pointee.fatal.release(1)
     }
 }

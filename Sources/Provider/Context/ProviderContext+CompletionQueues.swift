@@ -50,7 +50,7 @@ extension ProviderContext {
         completionQueues.set(index, nil)
         completionQueueSlots.release(index)
         releaseRing(queue.pointee.memory)
-        queue.deinitialize(count: 1)
+        queue.pointee.deallocate()
         queue.deallocate()
     }
 
@@ -68,7 +68,7 @@ extension ProviderContext {
         mutex.withLock {
             for index in 0..<completionQueueSlots.bound {
                 guard let queue = completionQueues.lookup(index), queue.pointee.channel == channel else { continue }
-                let arm = clinux_load_relaxed32(&queue.pointee.arm)
+                let arm = queue.pointee.armed.relaxed()
                 let served = clinux_load_relaxed32(queue.pointee.header + 68)
                 guard arm != served, arm != queue.pointee.armAnsweredWhenFatal else { continue }
                 queue.pointee.armAnsweredWhenFatal = arm

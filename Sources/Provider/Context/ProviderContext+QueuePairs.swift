@@ -81,9 +81,10 @@ extension ProviderContext {
             // In this order: a completion polled in between would free entries of the new count.
             queuePair.pointee.sendCompletionQueue.removeCompletions(slot: queuePair.pointee.slot)
             queuePair.pointee.receiveCompletionQueue.removeCompletions(slot: queuePair.pointee.slot)
-            queuePair.forgetRequests()
+            queuePair.pointee.send.restart()
+            queuePair.pointee.receive.restart()
         }
-        queuePair.pointee.state = attributes.qp_state
+        queuePair.pointee.send.state.release(attributes.qp_state)
     }
 
     /// All attributes (ibv_query_qp(3)).
@@ -94,7 +95,7 @@ extension ProviderContext {
             VRDMA_OP_QUERY_QP, vrdma_handle_command(handle: queuePair.pointee.number, index: 0),
             reply: vrdma_query_qp_reply.self
         ).attributes
-        queuePair.pointee.state = attributes.qp_state
+        queuePair.pointee.send.state.release(attributes.qp_state)
         return attributes
     }
 
@@ -111,7 +112,7 @@ extension ProviderContext {
         queuePairSlots.release(queuePair.pointee.slot)
         releaseRing(queuePair.pointee.sendMemory)
         if let memory = queuePair.pointee.receiveMemory { releaseRing(memory) }
-        queuePair.deinitialize(count: 1)
+        queuePair.pointee.deallocate()
         queuePair.deallocate()
     }
 

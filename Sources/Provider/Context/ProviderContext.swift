@@ -74,7 +74,8 @@ package final class ProviderContext: @unchecked Sendable {
         core = .allocate(capacity: 1)
         core.initialize(
             to: ContextCore(
-                doorbells: doorbells, kickDescriptor: kick.rawValue, queuePairs: SlotDirectory(),
+                doorbells: doorbells, kickDescriptor: kick.rawValue, words: QueueWords.allocate(),
+                queuePairs: SlotDirectory(),
                 controlDescriptor: connection.socket.rawValue, asyncDescriptor: ownEnd.rawValue))
         ForkGuard.add(self)
     }
@@ -82,7 +83,7 @@ package final class ProviderContext: @unchecked Sendable {
     deinit {
         close()
         ForkGuard.remove(self)
-        core.pointee.queuePairs.deallocate()
+        core.pointee.deallocate()
         completionQueues.deallocate()
         core.deinitialize(count: 1)
         core.deallocate()
@@ -99,13 +100,6 @@ package final class ProviderContext: @unchecked Sendable {
             _ = try? connection.call(VRDMA_OP_CLOSE_CONTEXT)
             core.markFatal()
         }
-    }
-
-    /// In the child of a fork(2): the context belongs to the parent, and is gone here.
-    func cutOff() {
-        core.markFatal()
-        connection.cutOff()
-        mutex.reset()
     }
 
     /// Notes that a call failed because the other side is gone.

@@ -1,12 +1,19 @@
 import CLinux
 import CVRDMAABI
 
+/// A queue or queue pair behind a pointer.
+@usableFromInline
+package protocol QueueObject {
+    /// Frees what it owns beside itself.
+    func deallocate()
+}
+
 /// From a slot number to the object there: two levels, so that growing never moves what a concurrent reader looks at.
 ///
 /// Writers are serialised by their owner. A reader must not look up an object whose destruction may have begun.
 @frozen
 @usableFromInline
-package struct SlotDirectory<Object> {
+package struct SlotDirectory<Object: QueueObject> {
     @usableFromInline static var leafBits: UInt32 { 9 }
     @usableFromInline static var leafCount: UInt32 { VRDMA_DOORBELL_SLOTS >> leafBits }
     /// The number of slots there can be.
@@ -24,7 +31,7 @@ package struct SlotDirectory<Object> {
         for leaf in 0..<Self.leafCount where leaves[Int(leaf)] != nil {
             for slot in leaf << Self.leafBits..<(leaf + 1) << Self.leafBits {
                 guard let object = lookup(slot) else { continue }
-                object.deinitialize(count: 1)
+                object.pointee.deallocate()
                 object.deallocate()
             }
             leaves[Int(leaf)]?.deallocate()

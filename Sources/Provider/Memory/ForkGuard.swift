@@ -8,53 +8,69 @@ import LinuxIO
 /// the parent waits for that. The child's view of queues becomes its own, so that it cannot post for the parent, and its
 /// connections lead nowhere, so that the guest driver sees the end of the parent when the parent ends.
 enum ForkGuard {
-    /// Protects everything of this type, `AdoptionEngine` and `SharedMemoryFile`. Held over a fork.
+    /// Protects `AdoptionEngine`, `SharedAllocationPool` and the variables of `SharedMemoryFile`. Held over a fork.
     static let mutex = PosixMutex()
-    /// The files that a child has its own of.
-    static let files = ForkFileTable()
     /// Rises in each child.
-    nonisolated(unsafe) private(set) static var generation: UInt64 = 0
+    static var generation: UInt64 { counter.pointee }
 
-    nonisolated(unsafe) private static var contexts: [Unmanaged<ProviderContext>] = []
-    nonisolated(unsafe) private static var isInstalled = false
+    /// Protects the tables. Taken after `mutex` where both are; held over a fork.
+    private static let tableMutex = PosixMutex()
+    private static let files = ForkTable<clinux_private_file>()
+    private static let contexts = ForkTable<clinux_parents_context>()
+    nonisolated(unsafe) private static let counter: UnsafeMutablePointer<UInt64> = {
+        let counter = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+        counter.initialize(to: 0)
+        return counter
+    }()
+
+    private static let isInstalled: Bool = {
+        clinux_guard_forks({ plan in ForkGuard.prepare(plan) }, { ForkGuard.continueInParent() }) == 0
+    }()
 
     /// Registers the handlers, once.
     static func install() {
-        mutex.withLock {
-            guard !isInstalled else { return }
-            isInstalled = true
-            _ = clinux_guard_forks(
-                { plan in ForkGuard.prepare(plan) }, { ForkGuard.continueInParent() }, { ForkGuard.continueInChild() })
+        _ = isInstalled
+    }
+
+    /// From now on a child gets its own of what it has mapped of the file.
+    static func protect(_ identity: MemoryFileIdentity, _ file: FileDescriptor, _ mode: clinux_fork_mode) {
+        let entry = clinux_private_file(
+            device: identity.device, inode: identity.inode, fd: file.rawValue, mode: mode.rawValue)
+        tableMutex.withLock { files.append(entry) }
+    }
+
+    static func forget(_ identity: MemoryFileIdentity) {
+        tableMutex.withLock {
+            files.remove { $0.inode == identity.inode && $0.device == identity.device }
         }
     }
 
-    /// From now on the context is cut off in a child.
+    /// From now on the context is gone in a child.
     static func add(_ context: ProviderContext) {
         install()
-        mutex.withLock { contexts.append(Unmanaged.passUnretained(context)) }
+        let entry = clinux_parents_context(
+            connection: context.connection.socket.rawValue,
+            fatal: context.core.pointee.words.assumingMemoryBound(to: UInt32.self),
+            mutexes: (context.mutex.mutex, context.connection.mutex.mutex))
+        tableMutex.withLock { contexts.append(entry) }
     }
 
     static func remove(_ context: ProviderContext) {
-        let pointer = Unmanaged.passUnretained(context).toOpaque()
-        mutex.withLock { contexts.removeAll { $0.toOpaque() == pointer } }
+        let fatal = context.core.pointee.words
+        tableMutex.withLock { contexts.remove { $0.fatal.map { UnsafeMutableRawPointer($0) } == fatal } }
     }
 
     private static func prepare(_ plan: UnsafeMutablePointer<clinux_fork_plan>?) {
         mutex.lock()
-        files.mutex.lock()
-        plan?.pointee = files.plan(copyLimitBytes: AdoptionLimits.forkCopyBytes)
+        tableMutex.lock()
+        plan?.pointee = clinux_fork_plan(
+            files: files.entries, count: files.count, copy_limit_bytes: AdoptionLimits.forkCopyBytes,
+            contexts: contexts.entries, context_count: contexts.count, mutexes: (mutex.mutex, tableMutex.mutex),
+            generation: counter)
     }
 
     private static func continueInParent() {
-        files.mutex.unlock()
-        mutex.unlock()
-    }
-
-    private static func continueInChild() {
-        generation &+= 1
-        for context in contexts { context._withUnsafeGuaranteedRef { $0.cutOff() } }
-        contexts = []
-        files.mutex.unlock()
+        tableMutex.unlock()
         mutex.unlock()
     }
 }

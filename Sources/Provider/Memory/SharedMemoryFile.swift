@@ -27,14 +27,14 @@ final class SharedMemoryFile: @unchecked Sendable {
         self.sizeBytes = sizeBytes
         identity = try MemoryFileIdentity(file)
         switch purpose {
-        case .adoption: ForkGuard.files.insert(identity, file.rawValue, CLINUX_FORK_COPY)
-        case .queues: ForkGuard.files.insert(identity, file.rawValue, CLINUX_FORK_COW)
+        case .adoption: ForkGuard.protect(identity, file, CLINUX_FORK_COPY)
+        case .queues: ForkGuard.protect(identity, file, CLINUX_FORK_COW)
         case .allocation: break
         }
     }
 
     deinit {
-        ForkGuard.files.remove(identity)
+        ForkGuard.forget(identity)
     }
 }
 

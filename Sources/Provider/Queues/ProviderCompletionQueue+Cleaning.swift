@@ -6,9 +6,9 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
     ///
     /// Kept entries move towards the newest, so that only the head changes, which is this side's own.
     func removeCompletions(slot: UInt32) {
-        clinux_spin_lock(&pointee.lock)
-        defer { clinux_spin_unlock(&pointee.lock) }
-        let head = pointee.head
+        clinux_spin_lock(pointee.lock)
+        defer { clinux_spin_unlock(pointee.lock) }
+        let head = pointee.head.relaxed()
         var tail = head
         while tail &- head < pointee.entryCount, clinux_load_acquire32(pointee.entry(tail) + 60) == tail &+ 1 {
             tail = tail &+ 1
@@ -26,29 +26,29 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
             pointee.entry(destination).assumingMemoryBound(to: vrdma_cqe.self).pointee = moved
         }
         guard destination != head else { return }
-        pointee.head = destination
+        pointee.head.release(destination)
         clinux_store_release32(pointee.header, destination)
     }
 
     /// Lets software flushing find the queue pair.
     func link(sender queuePair: UnsafeMutablePointer<ProviderQueuePair>) {
-        clinux_spin_lock(&pointee.lock)
+        clinux_spin_lock(pointee.lock)
         queuePair.pointee.nextOnSendQueue = pointee.firstSender
         pointee.firstSender = queuePair
-        clinux_spin_unlock(&pointee.lock)
+        clinux_spin_unlock(pointee.lock)
     }
 
     func link(receiver queuePair: UnsafeMutablePointer<ProviderQueuePair>) {
-        clinux_spin_lock(&pointee.lock)
+        clinux_spin_lock(pointee.lock)
         queuePair.pointee.nextOnReceiveQueue = pointee.firstReceiver
         pointee.firstReceiver = queuePair
-        clinux_spin_unlock(&pointee.lock)
+        clinux_spin_unlock(pointee.lock)
     }
 
     /// Forgets the queue pair in both roles.
     func unlink(_ queuePair: UnsafeMutablePointer<ProviderQueuePair>) {
-        clinux_spin_lock(&pointee.lock)
-        defer { clinux_spin_unlock(&pointee.lock) }
+        clinux_spin_lock(pointee.lock)
+        defer { clinux_spin_unlock(pointee.lock) }
         Self.remove(queuePair, from: &pointee.firstSender, \.nextOnSendQueue)
         Self.remove(queuePair, from: &pointee.firstReceiver, \.nextOnReceiveQueue)
     }

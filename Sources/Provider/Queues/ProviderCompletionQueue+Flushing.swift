@@ -9,8 +9,8 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
         _ maximum: Int,
         _ body: (Int, UnsafePointer<vrdma_cqe>, UnsafeMutablePointer<ProviderQueuePair>) -> Void
     ) -> Int {
-        clinux_spin_lock(&pointee.lock)
-        defer { clinux_spin_unlock(&pointee.lock) }
+        clinux_spin_lock(pointee.lock)
+        defer { clinux_spin_unlock(pointee.lock) }
         var count = 0
         var queuePair = pointee.firstSender
         while let current = queuePair {
@@ -35,25 +35,25 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
 extension UnsafeMutablePointer where Pointee == ProviderQueuePair {
     /// The completion of the oldest send request that has none, and frees it.
     func nextFlushedSend() -> vrdma_cqe? {
-        let tail = clinux_load_acquire32(&pointee.send.tail)
-        var index = clinux_load_relaxed32(&pointee.send.freed)
+        let tail = pointee.send.tail.acquire()
+        var index = pointee.send.freed.relaxed()
         // What the endpoint took without a completion was done and not signalled.
         let taken = clinux_load_acquire32(pointee.send.header + 128)
         if taken &- index <= tail &- index { index = taken }
         guard index != tail else { return nil }
         let request = pointee.send.entry(index).assumingMemoryBound(to: vrdma_send_wqe.self).pointee
-        clinux_store_release32(&pointee.send.freed, index &+ 1)
+        pointee.send.freed.release(index &+ 1)
         let opcode = WorkRequestOpcode(rawValue: request.opcode)?.completionOpcode ?? .send
         return flushed(request.wr_id, opcode, index)
     }
 
     /// The completion of the oldest receive request that has none, and frees it.
     func nextFlushedReceive() -> vrdma_cqe? {
-        let tail = clinux_load_acquire32(&pointee.receive.tail)
-        let index = clinux_load_relaxed32(&pointee.receive.freed)
+        let tail = pointee.receive.tail.acquire()
+        let index = pointee.receive.freed.relaxed()
         guard index != tail else { return nil }
         let request = pointee.receive.entry(index).assumingMemoryBound(to: vrdma_receive_wqe.self).pointee
-        clinux_store_release32(&pointee.receive.freed, index &+ 1)
+        pointee.receive.freed.release(index &+ 1)
         return flushed(request.wr_id, .receive, index)
     }
 

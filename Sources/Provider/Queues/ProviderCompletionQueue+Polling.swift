@@ -1,5 +1,6 @@
 import CLinux
 import CVRDMAABI
+import SharedMemory
 
 extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
     /// Takes up to `maximum` completions, oldest first, and gives each with its number in this call and its queue pair.
@@ -13,11 +14,11 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
         _ body: (Int, UnsafePointer<vrdma_cqe>, UnsafeMutablePointer<ProviderQueuePair>) -> Void
     ) -> Int {
         var count = 0
-        clinux_spin_lock(&pointee.lock)
-        var head = pointee.head
+        clinux_spin_lock(pointee.lock)
+        var head = pointee.head.relaxed()
         // Room in this queue is given back before the entries of the requests: a program that posts into the latter must
         // find room for the completions. So the last entry of a run of completions of one queue waits for the head.
-        var freedPlace: UnsafeMutablePointer<UInt32>?
+        var freedWord: UnsafeMutableRawPointer?
         var freed: UInt32 = 0
         while count < maximum {
             let place = pointee.entry(head)
@@ -29,18 +30,18 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
                 head = head &+ 1
                 continue
             }
-            let nextPlace = queuePair.freedPlace(opcode: completion.pointee.opcode)
-            if nextPlace != freedPlace {
-                publish(head: head, freedPlace, freed)
-                freedPlace = nextPlace
+            let nextWord = queuePair.freedWord(opcode: completion.pointee.opcode)
+            if nextWord != freedWord {
+                publish(head: head, freedWord, freed)
+                freedWord = nextWord
             }
             freed = completion.pointee.wqe_index &+ 1
             body(count, completion, queuePair)
             head = head &+ 1
             count = count &+ 1
         }
-        publish(head: head, freedPlace, freed)
-        clinux_spin_unlock(&pointee.lock)
+        publish(head: head, freedWord, freed)
+        clinux_spin_unlock(pointee.lock)
         if count == 0, maximum > 0, standsStill() { count = pollFlushed(maximum, body) }
         return count
     }
@@ -49,34 +50,33 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
     /// solicited or an error (ibv_req_notify_cq(3)).
     @inlinable
     package func arm(solicitedOnly: Bool) {
-        clinux_spin_lock(&pointee.lock)
+        clinux_spin_lock(pointee.lock)
         let kind = solicitedOnly ? VRDMA_CQ_ARM_SOLICITED : VRDMA_CQ_ARM_ANY
-        pointee.arm = ((pointee.arm >> 2 &+ 1) << 2) | kind
-        clinux_exchange32(pointee.header + 4, pointee.arm)
+        let value = ((pointee.armed.relaxed() >> 2 &+ 1) << 2) | kind
+        pointee.armed.storeRelaxed(value)
+        clinux_exchange32(pointee.header + 4, value)
         clinux_fence_after_exchange()
-        clinux_spin_unlock(&pointee.lock)
+        clinux_spin_unlock(pointee.lock)
     }
 }
 
 extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
     /// Gives room back: first of this queue, then of the one whose requests completed.
     @inlinable
-    func publish(head: UInt32, _ freedPlace: UnsafeMutablePointer<UInt32>?, _ freed: UInt32) {
-        guard head != pointee.head else { return }
-        pointee.head = head
-        pointee.emptyPolls = 0
+    func publish(head: UInt32, _ freedWord: UnsafeMutableRawPointer?, _ freed: UInt32) {
+        guard head != pointee.head.relaxed() else { return }
+        pointee.head.storeRelaxed(head)
+        pointee.emptyPolls.storeRelaxed(0)
         clinux_store_release32(pointee.header, head)
-        if let freedPlace { clinux_store_release32(freedPlace, freed) }
+        if let freedWord { clinux_store_release32(freedWord, freed) }
     }
 }
 
 extension UnsafeMutablePointer where Pointee == ProviderQueuePair {
     /// Where it stands which entries are free, of the queue to which a completion belongs.
     @inlinable
-    func freedPlace(opcode: UInt32) -> UnsafeMutablePointer<UInt32> {
+    func freedWord(opcode: UInt32) -> UnsafeMutableRawPointer {
         // The opcodes of receive completions start at 128 (enum ibv_wc_opcode).
-        opcode & 128 == 0
-            ? withUnsafeMutablePointer(to: &pointee.send.freed) { $0 }
-            : withUnsafeMutablePointer(to: &pointee.receive.freed) { $0 }
+        opcode & 128 == 0 ? pointee.send.freedWord : pointee.receive.freedWord
     }
 }

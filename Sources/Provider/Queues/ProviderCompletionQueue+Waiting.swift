@@ -14,8 +14,8 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
     func standsStill() -> Bool {
         let core = pointee.core
         if core.isFatal { return true }
-        let emptyPolls = clinux_load_relaxed32(&pointee.emptyPolls) &+ 1
-        clinux_store_relaxed32(&pointee.emptyPolls, emptyPolls)
+        let emptyPolls = pointee.emptyPolls.relaxed() &+ 1
+        pointee.emptyPolls.storeRelaxed(emptyPolls)
         if emptyPolls % Self.livenessInterval == 0, core.isGone() { return true }
         guard emptyPolls > 1 else { return false }
         let endpointProcessor = core.pointee.doorbells.endpointProcessor.relaxed()

@@ -1,10 +1,11 @@
 import CLinux
 import CVRDMAABI
+import SharedMemory
 
 /// A completion queue: a plain structure behind a pointer that stays valid until `destroyCompletionQueue`.
 @frozen
 @usableFromInline
-package struct ProviderCompletionQueue {
+package struct ProviderCompletionQueue: QueueObject {
     @usableFromInline package let handle: UInt32
     /// Names it in completion events; never given twice in a row.
     @usableFromInline package let slot: UInt32
@@ -15,14 +16,7 @@ package struct ProviderCompletionQueue {
     @usableFromInline let core: UnsafeMutablePointer<ContextCore>
     @usableFromInline let header: UnsafeMutableRawPointer
     @usableFromInline let entries: UnsafeMutableRawPointer
-    /// Held while completions are taken.
-    @usableFromInline var lock: UInt32 = 0
-    /// The next entry to take.
-    @usableFromInline var head: UInt32 = 0
-    /// The last value written to the header's `arm`.
-    @usableFromInline var arm: UInt32 = 0
-    /// Polls in a row that found nothing.
-    @usableFromInline var emptyPolls: UInt32 = 0
+    @usableFromInline let words: UnsafeMutableRawPointer
     /// The owner's object: an address, or 0.
     @usableFromInline package var userTag: UInt = 0
 
@@ -45,7 +39,26 @@ package struct ProviderCompletionQueue {
         self.header = memory.address
         self.entries = memory.address + MemoryLayout<vrdma_queue_header>.size
         self.memory = memory
+        self.words = QueueWords.allocate()
     }
+
+    @usableFromInline
+    package func deallocate() {
+        words.deallocate()
+    }
+
+    /// Held while completions are taken.
+    @inlinable
+    var lock: UnsafeMutablePointer<UInt32> { words.assumingMemoryBound(to: UInt32.self) }
+    /// The next entry to take; changed by the holder of the lock.
+    @inlinable
+    var head: SharedIndex { SharedIndex(words + 4) }
+    /// The last value written to the header's `arm`; changed by the holder of the lock.
+    @inlinable
+    var armed: SharedIndex { SharedIndex(words + 8) }
+    /// Polls in a row that found nothing.
+    @inlinable
+    var emptyPolls: SharedIndex { SharedIndex(words + 12) }
 
     @inlinable
     func entry(_ index: UInt32) -> UnsafeMutableRawPointer {

@@ -8,35 +8,33 @@ import CVRDMAABI
 extension UnsafeMutablePointer where Pointee == ProviderQueuePair {
     @inlinable
     package func beginSend() {
-        withUnsafeMutablePointer(to: &pointee.send) { $0.begin() }
+        pointee.send.begin()
     }
 
     /// Memory for a `vrdma_send_wqe` and what is behind it, `position` entries after those that were posted before.
     @inlinable
     package func reserveSend(_ position: UInt32 = 0) -> UnsafeMutableRawPointer? {
-        withUnsafeMutablePointer(to: &pointee.send) { $0.reserve(position) }
+        pointee.send.reserve(position)
     }
 
     @inlinable
     package func endSend(_ count: UInt32) {
-        let core = pointee.core
-        withUnsafeMutablePointer(to: &pointee.send) { $0.publish(count, core) }
+        pointee.send.publish(count, pointee.core)
     }
 
     @inlinable
     package func beginReceive() {
-        withUnsafeMutablePointer(to: &pointee.receive) { $0.begin() }
+        pointee.receive.begin()
     }
 
     /// Memory for a `vrdma_receive_wqe` and what is behind it, `position` entries after those that were posted before.
     @inlinable
     package func reserveReceive(_ position: UInt32 = 0) -> UnsafeMutableRawPointer? {
-        withUnsafeMutablePointer(to: &pointee.receive) { $0.reserve(position) }
+        pointee.receive.reserve(position)
     }
 
     @inlinable
     package func endReceive(_ count: UInt32) {
-        let core = pointee.core
-        withUnsafeMutablePointer(to: &pointee.receive) { $0.publish(count, core) }
+        pointee.receive.publish(count, pointee.core)
     }
 }

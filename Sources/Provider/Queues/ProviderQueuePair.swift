@@ -1,5 +1,6 @@
 import CLinux
 import CVRDMAABI
+import SharedMemory
 import Verbs
 
 /// What a queue pair can hold (`struct ibv_qp_cap`, ibv_create_qp(3)).
@@ -27,15 +28,13 @@ package struct QueuePairCapabilities: Hashable, Sendable {
 /// A queue pair: a plain structure behind a pointer that stays valid until `destroyQueuePair`.
 @frozen
 @usableFromInline
-package struct ProviderQueuePair {
+package struct ProviderQueuePair: QueueObject {
     @usableFromInline package let number: UInt32
     /// Its place in the context's directory and in the doorbell tree.
     @usableFromInline package let slot: UInt32
     @usableFromInline let core: UnsafeMutablePointer<ContextCore>
-    @usableFromInline var send: PostingQueue
-    @usableFromInline var receive: PostingQueue
-    /// The state of the last successful modify or query, as `enum ibv_qp_state`.
-    @usableFromInline package internal(set) var state: UInt32 = 0
+    @usableFromInline let send: PostingQueue
+    @usableFromInline let receive: PostingQueue
     /// All send requests are signalled (`sq_sig_all`).
     @usableFromInline package let signalsAll: Bool
     /// What may be posted: at least what was asked for.
@@ -52,6 +51,15 @@ package struct ProviderQueuePair {
     var nextOnSendQueue: UnsafeMutablePointer<ProviderQueuePair>?
     var nextOnReceiveQueue: UnsafeMutablePointer<ProviderQueuePair>?
 
+    @usableFromInline
+    package func deallocate() {
+        send.deallocate()
+        receive.deallocate()
+    }
+
+    /// The state of the last successful modify or query, as `enum ibv_qp_state`.
+    @inlinable
+    package var state: UInt32 { send.state.relaxed() }
     /// Send requests may be posted in RTS, SQD, SQE and ERR (IBA 10.3.1).
     @inlinable
     package var acceptsSendRequests: Bool { state >= QueuePairState.readyToSend.rawValue }

@@ -99,6 +99,10 @@ import Verbs
     @Test func theChildOfAForkCannotHarmItsParent() throws {
         let fixture = try ProviderFixture()
         fixture.postSends(2)
+        let other = try fixture.context.createCompletionQueue(entries: 1)
+        other.arm(solicitedOnly: false)
+        #expect(other.poll(1) { _, _, _ in } == 0)
+        #expect(!fixture.context.isFatal)
         let result = inChild {
             guard fixture.context.isFatal else { return 1 }
             fixture.postSends(5, first: 70)

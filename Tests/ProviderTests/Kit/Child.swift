@@ -2,9 +2,15 @@ import CLinux
 import Glibc
 
 /// Runs `body` in the child of a fork(2). What it returns is the result; -1 when the child died of a signal.
+///
+/// This process has threads: `body` may do only what a signal handler may. What the language's runtime makes on first
+/// use, the parent has used before.
 func inChild(_ body: () -> Int32) -> Int32 {
     let child = clinux_fork()
-    if child == 0 { _exit(body()) }
+    if child == 0 {
+        alarm(20)
+        _exit(body())
+    }
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0, errno == EINTR {}
     return status & 0x7f == 0 ? status >> 8 & 0xff : -1

@@ -63,12 +63,12 @@ import Verbs
         let number = fixture.queuePair.pointee.number
         let start = UInt32.max - 5
         // As after four thousand million requests.
-        fixture.queuePair.pointee.send.tail = start
-        fixture.queuePair.pointee.send.freed = start
+        fixture.queuePair.pointee.send.tail.release(start)
+        fixture.queuePair.pointee.send.freed.release(start)
         let driver = fixture.driver
         driver.queuePairs[number]?.send.tail.release(start)
         driver.queuePairs[number]?.send.head.release(start)
-        fixture.completionQueue.pointee.head = start
+        fixture.completionQueue.pointee.head.release(start)
         let handle = fixture.completionQueue.pointee.handle
         driver.completionQueues[handle]?.ring.tail.release(start)
         driver.completionQueues[handle]?.ring.head.release(start)
