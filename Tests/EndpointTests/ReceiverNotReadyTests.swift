@@ -129,7 +129,7 @@ struct ReceiverNotReadyTests {
         request.pd = pair.b.protectionDomain
         (request.send_cq, request.receive_cq) = (pair.b.sendQueue.handle, pair.b.receiveQueue.handle)
         request.type = VRDMA_QPT_RC.rawValue
-        request.slot = pair.b.context.newSlot()
+        request.slot = pair.b.context.freeSlot
         let receiver = try pair.b.context.createQueuePair(request)
         try receiver.connect(pair.b.connection(to: pair.a))
         var connection = pair.a.connection(to: pair.b)

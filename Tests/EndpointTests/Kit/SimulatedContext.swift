@@ -12,7 +12,7 @@ final class SimulatedContext {
     let doorbells: DoorbellTree
     let inbox: SimulatedEndpoint.Inbox
     private let sockets: (FileDescriptor, FileDescriptor)
-    private var nextSlot: UInt32 = 0
+    private var usedSlots: Set<UInt32> = []
     private var nextAddress: UInt64 = 0x7100_0000_0000
 
     init(guest: SimulatedGuest, memoryBytes: Int) throws {
@@ -86,10 +86,15 @@ final class SimulatedContext {
             inbox: endpoint.openInbox(channelSocket: theirs))
     }
 
-    /// A doorbell slot that no queue pair of the kit has.
-    func newSlot() -> UInt32 {
-        defer { nextSlot += 1 }
-        return nextSlot
+    /// The lowest doorbell slot that no queue pair has.
+    var freeSlot: UInt32 { (0...).first { !usedSlots.contains($0) } ?? 0 }
+
+    func takeSlot(_ slot: UInt32) {
+        usedSlots.insert(slot)
+    }
+
+    func releaseSlot(_ slot: UInt32) {
+        usedSlots.remove(slot)
     }
 
     /// Addresses for a memory region, apart from all others of the context.

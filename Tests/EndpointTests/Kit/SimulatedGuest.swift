@@ -6,7 +6,7 @@ import Verbs
 
 /// A guest: its driver's half of the command channel, without the channel.
 final class SimulatedGuest {
-    unowned let endpoint: SimulatedEndpoint
+    let endpoint: SimulatedEndpoint
     let identifier: UInt32
     let name: String
     let address: GID

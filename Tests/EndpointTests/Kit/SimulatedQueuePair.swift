@@ -118,6 +118,7 @@ final class SimulatedQueuePair {
 
     func destroy() throws(Errno) {
         try context.command(VRDMA_OP_DESTROY_QP, handle: number)
+        context.releaseSlot(slot)
     }
 
     /// After RESET both sides begin at 0 again.
@@ -156,12 +157,13 @@ extension SimulatedContext {
         request.receive_cq = receiveQueue.handle
         request.type = VRDMA_QPT_RC.rawValue
         request.flags = capabilities.signalsAll ? VRDMA_QP_SIGNAL_ALL : 0
-        request.slot = newSlot()
+        request.slot = freeSlot
         return try createQueuePair(request)
     }
 
     func createQueuePair(_ request: vrdma_create_qp_command) throws(Errno) -> SimulatedQueuePair {
         let number = try handle(command(VRDMA_OP_CREATE_QP, request))
+        takeSlot(request.slot)
         guard
             let send = WorkQueue(
                 memory.mapping, offset: request.send_queue.offset, entryCount: request.send_entries,
