@@ -1,6 +1,6 @@
 import CVRDMAABI
 
-/// The largest payload of a packet; the values of `enum ibv_mtu` (IBA 9.7.1).
+/// The largest payload of a packet; the values of `enum ibv_mtu` (ibv_query_port(3)).
 public enum PathMTU: UInt32, BitwiseCopyable, Hashable, Sendable, CaseIterable {
     case bytes256 = 1
     case bytes512 = 2

@@ -107,7 +107,7 @@ public final class MemoryRegion: Sendable {
     public var remote: RemoteMemory { RemoteMemory(address: address, key: remoteKey) }
 
     /// A part of the region, in bytes from its start, for a request. Whether it lies in the region is checked when the
-    /// request is executed (IBA 10.6.3.2): a completion with `localProtectionError` tells of one that does not.
+    /// request is executed (IBA 10.6.3): a completion with `localProtectionError` tells of one that does not.
     public subscript(range: Range<Int>) -> ScatterGatherElement {
         ScatterGatherElement(
             self, offset: UInt64(truncatingIfNeeded: range.lowerBound), byteCount: UInt32(clamping: range.count))

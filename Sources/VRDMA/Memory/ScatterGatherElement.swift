@@ -6,7 +6,7 @@ public struct ScatterGatherElement: Sendable {
     public var region: MemoryRegion
     /// Bytes from the region's start.
     public var offset: UInt64
-    /// Its length, up to 2^31 (IBA 9.7.8).
+    /// Its length, up to 2^31, the limit of a message.
     public var byteCount: UInt32
 
     /// Names `byteCount` bytes from `offset` on. Nothing is checked before the request is executed.

@@ -78,7 +78,7 @@ extension WorkRequest {
         send(ScatterGatherList(element), immediate: immediate, identifier: identifier, flags: flags)
     }
 
-    /// Writes to the peer's memory (IBA 9.4.2). Immediate data takes a receive request of the peer, which tells the
+    /// Writes to the peer's memory (IBA 9.4.3). Immediate data takes a receive request of the peer, which tells the
     /// peer of the write.
     public static func write(
         _ elements: ScatterGatherList, to remote: RemoteMemory, immediate: UInt32? = nil, identifier: UInt64 = 0,
@@ -97,7 +97,7 @@ extension WorkRequest {
         write(ScatterGatherList(element), to: remote, immediate: immediate, identifier: identifier, flags: flags)
     }
 
-    /// Reads the peer's memory (IBA 9.4.3).
+    /// Reads the peer's memory (IBA 9.4.4).
     public static func read(
         into elements: ScatterGatherList, from remote: RemoteMemory, identifier: UInt64 = 0,
         flags: Flags = .signaled

@@ -13,9 +13,12 @@ extension IntegrationTests {
             let pair = try Pair(installation.open("a"), installation.open("b"), options: options)
             let local = try pair.first.buffer(64)
             let remote = try pair.second.buffer(64, access)
-            try pair.first.queuePair.post(request(local, remote))
+            var first = request(local, remote)
+            first.identifier = 1
+            try pair.first.queuePair.post(first)
             try pair.first.queuePair.post(.write(local[0..<8], to: remote.remote, identifier: 2))
-            #expect(try pair.first.completion().status == status)
+            let failed = try pair.first.completion()
+            #expect(failed.status == status && failed.identifier == 1)
             let flushed = try pair.first.completion()
             #expect(flushed.status == .flushError && flushed.identifier == 2)
             #expect(try pair.first.queuePair.query().state == .error)
@@ -33,7 +36,8 @@ extension IntegrationTests {
         @Test func aRightThatTheQueuePairLacks() throws {
             var options = QueuePair.ConnectionOptions()
             options.access = [.localWrite, .remoteRead]
-            try expect(.remoteAccessError, Side.everything, options) { .write($0[...], to: $1.remote) }
+            // The responder's queue pair does not take such requests at all (ibv_poll_cq(3)).
+            try expect(.remoteInvalidRequestError, Side.everything, options) { .write($0[...], to: $1.remote) }
         }
 
         @Test func bounds() throws {
