@@ -98,7 +98,6 @@ extension Device {
         _ request: vrdma_create_qp_command, context: UInt32, guest: Guest
     ) throws(Errno) -> (WorkQueue, WorkQueue) {
         let sendRegion = try region(request.send_queue.region, context: context, guest: guest)
-        let receiveRegion = try region(request.receive_queue.region, context: context, guest: guest)
         let sendHeaderBytes = MemoryLayout<vrdma_send_wqe>.size
         guard request.send_stride_bytes % 64 == 0,
             let send = WorkQueue(
@@ -108,6 +107,7 @@ extension Device {
             UInt64(request.max_inline_bytes) + UInt64(sendHeaderBytes) <= UInt64(request.send_stride_bytes)
         else { throw .invalidArgument }
         guard request.receive_entries > 0 else { return (send, .none) }
+        let receiveRegion = try region(request.receive_queue.region, context: context, guest: guest)
         guard
             let receive = WorkQueue(
                 receiveRegion.mapping, offset: request.receive_queue.offset, entryCount: request.receive_entries,
