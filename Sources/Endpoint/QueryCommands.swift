@@ -27,8 +27,9 @@ extension Device {
         answer.max_inline_bytes = limits.inlineBytes
         // IBV_DEVICE_CURR_QP_STATE_MOD (bit 7), IBV_DEVICE_SYS_IMAGE_GUID (11), IBV_DEVICE_RC_RNR_NAK_GEN (12).
         answer.device_cap_flags = 1 << 7 | 1 << 11 | 1 << 12
-        answer.vendor_id = 0
-        answer.vendor_part_id = 0
+        // No vendor has assigned an identifier: what soft-RoCE says too.
+        answer.vendor_id = 0xff_ffff
+        answer.vendor_part_id = 1
         answer.hardware_version = VRDMA_ABI_MAJOR
         answer.gid_table_entries = UInt32(guest.addresses.count)
         answer.port_count = Self.portCount
