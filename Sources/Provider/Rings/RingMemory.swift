@@ -29,6 +29,8 @@ struct RingMemory {
         var allocator: FirstFitAllocator
         /// Made for one piece, and given up with it.
         let isForOnePiece: Bool
+        /// Nothing from here on was ever given out, so that it reads as zero and takes no memory.
+        var untouchedFrom: Int
     }
 
     /// The size of a region for many pieces.
@@ -43,7 +45,7 @@ struct RingMemory {
         regions = [
             Region(
                 identifier: identifier, mapping: mapping, file: try Self.file(of: mapping), allocator: allocator,
-                isForOnePiece: false)
+                isForOnePiece: false, untouchedFrom: 0)
         ]
     }
 
@@ -63,7 +65,8 @@ struct RingMemory {
         let offset = allocator.allocate(sizeBytes: sizeBytes) ?? 0
         regions.append(
             Region(
-                identifier: identifier, mapping: mapping, file: file, allocator: allocator, isForOnePiece: isLarge))
+                identifier: identifier, mapping: mapping, file: file, allocator: allocator, isForOnePiece: isLarge,
+                untouchedFrom: 0))
         return piece(regions.count - 1, offset, sizeBytes)
     }
 
@@ -82,9 +85,11 @@ struct RingMemory {
         try SharedMemoryFile(mapping.file, sizeBytes: mapping.sizeBytes, purpose: .queues)
     }
 
-    private func piece(_ index: Int, _ offset: Int, _ sizeBytes: Int) -> Piece {
+    private mutating func piece(_ index: Int, _ offset: Int, _ sizeBytes: Int) -> Piece {
         let address = regions[index].mapping.base + offset
-        memset(address, 0, sizeBytes)
+        let usedBytes = min(max(regions[index].untouchedFrom - offset, 0), sizeBytes)
+        memset(address, 0, usedBytes)
+        regions[index].untouchedFrom = max(regions[index].untouchedFrom, offset + sizeBytes)
         return Piece(
             address: address, sizeBytes: sizeBytes, region: regions[index].identifier, offset: UInt64(offset))
     }

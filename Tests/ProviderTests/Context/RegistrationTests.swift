@@ -116,6 +116,32 @@ import Verbs
         #expect(!fixture.driver.detached.contains(extent.region))
     }
 
+    @Test func aFileOfUnmappedMemoryIsDetached() throws {
+        let fixture = try ProviderFixture()
+        let context = fixture.context
+        func register(_ address: UInt, _ byteCount: Int) throws -> ProviderMemoryRegion {
+            try context.registerMemory(
+                protectionDomain: 9, address: address, lengthBytes: UInt64(byteCount), virtualAddress: 0,
+                access: access)
+        }
+        let largeBytes = 17 << 20
+        let large = try #require(mmap(nil, largeBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+        let region = try register(UInt(bitPattern: large), largeBytes)
+        let attached = try #require(fixture.driver.registrations[region.lkey]?.extents.first).region
+        munmap(large, largeBytes)
+        // The endpoint is another process, whose mappings do not count.
+        fixture.driver.regions[attached] = nil
+        ForkGuard.mutex.withLock { AdoptionEngine.shared.sweep() }
+        let small = PrivateMemory(pages: 1)
+        try context.deregisterMemory(try register(small.address, 4096))
+        // Unmapped, but still registered.
+        #expect(!fixture.driver.detached.contains(attached))
+        try context.deregisterMemory(region)
+        ForkGuard.mutex.withLock { AdoptionEngine.shared.sweep() }
+        try context.deregisterMemory(try register(small.address, 4096))
+        #expect(fixture.driver.detached.contains(attached))
+    }
+
     @Test func aRegistrationThatFailsPinsNothing() throws {
         let fixture = try ProviderFixture()
         let memory = PrivateMemory(pages: 4)

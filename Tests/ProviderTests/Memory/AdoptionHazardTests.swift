@@ -59,7 +59,7 @@ import Verbs
             #expect(view.bytes[page * 4096] == (isNew ? 0 : PrivateMemory.pattern(page * 4096, 1)))
         }
         // The old region still shows the old memory, which nothing else uses.
-        engine.sweep()
+        ForkGuard.mutex.withLock { engine.sweep() }
         view.write(0x55, at: 6 * 4096)
         #expect(memory.base.load(fromByteOffset: 6 * 4096, as: UInt8.self) == 0x55)
         #expect(oldView.bytes[6 * 4096] == PrivateMemory.pattern(6 * 4096, 1))
