@@ -86,7 +86,9 @@ let package = Package(
         test("VerbsTests", ["Verbs"]),
         test(
             "EndpointTests",
-            ["CVRDMAABI", "Verbs", "Tables", "LinuxIO", "MemoryTranslation", "SharedMemory", "Endpoint"]),
+            [
+                "CVRDMAABI", "CLinux", "Verbs", "Tables", "LinuxIO", "MemoryTranslation", "SharedMemory", "Endpoint",
+            ]),
         test("ServiceTests", ["Service"]),
         test("ProviderTests", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
         test(

@@ -12,6 +12,13 @@ struct Completion: Equatable, CustomStringConvertible {
     var queuePair: UInt32
     var entry: UInt32
 
+    var description: String {
+        "\(identifier): \(status), \(opcode.map { "\($0)" } ?? "?"), \(byteLength) bytes"
+            + (immediate.map { ", immediate \($0)" } ?? "")
+    }
+}
+
+extension Completion {
     init(_ completion: vrdma_cqe) {
         identifier = completion.wr_id
         status = WorkCompletionStatus(rawValue: completion.status)
@@ -20,11 +27,6 @@ struct Completion: Equatable, CustomStringConvertible {
         immediate = completion.flags & VRDMA_WC_FLAG_WITH_IMM != 0 ? completion.immediate : nil
         queuePair = completion.qp_number
         entry = completion.wqe_index
-    }
-
-    var description: String {
-        "\(identifier): \(status), \(opcode.map { "\($0)" } ?? "?"), \(byteLength) bytes"
-            + (immediate.map { ", immediate \($0)" } ?? "")
     }
 }
 

@@ -78,6 +78,9 @@ final class SimulatedEndpoint {
         kicked.append(context)
     }
 
+    /// Somebody wrote an eventfd since the last turn.
+    var isKicked: Bool { !kicked.isEmpty }
+
     /// Hands out what the device wants sent.
     func deliver() {
         for output in device.takeOutputs() {

@@ -83,6 +83,13 @@ final class SimulatedQueuePair {
         if send.doorbellWanted.relaxed() != 0 { context.ring(2 * slot) }
     }
 
+    /// The first half of `publishSend`: the caller rings.
+    func publishSendSilently(_ tail: UInt32) {
+        sendTail = tail
+        send.tail.release(tail)
+        SharedMemoryFence.full()
+    }
+
     func publishReceive(_ tail: UInt32) {
         receiveTail = tail
         receive.tail.release(tail)
