@@ -32,20 +32,20 @@ struct Stream {
     private func pass(
         _ template: WorkRequest, _ durationNanoseconds: UInt64, _ counts: inout Counts, _ batch: inout [WorkCompletion]
     ) throws -> Result {
-        var unsignaled = template
-        unsignaled.flags = []
-        var signaled = template
-        signaled.flags = .signaled
-        var list = [WorkRequest](repeating: unsignaled, count: list)
+        // Changed in place: a copy would count another reference to the memory.
+        var request = template
+        var list = [WorkRequest](repeating: template, count: list)
+        for index in list.indices { list[index].flags = [] }
         let start = counts.completed
         let watch = Stopwatch()
         while true {
             while counts.posted - counts.completed + self.list <= depth {
-                let isSignaled = (counts.posted + self.list) % signalEvery == 0
+                let flags: WorkRequest.Flags = (counts.posted + self.list) % signalEvery == 0 ? .signaled : []
                 if self.list == 1 {
-                    try queuePair.post(isSignaled ? signaled : unsignaled)
+                    request.flags = flags
+                    try queuePair.post(request)
                 } else {
-                    list[self.list - 1] = isSignaled ? signaled : unsignaled
+                    list[self.list - 1].flags = flags
                     try queuePair.post(list)
                 }
                 counts.posted += self.list

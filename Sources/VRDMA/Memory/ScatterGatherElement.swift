@@ -25,6 +25,20 @@ public struct ScatterGatherElement: Sendable {
     }
 }
 
+/// An element on its way into a queue entry: its region is kept alive by whoever posts it, without being counted.
+struct BorrowedElement {
+    let region: Unmanaged<MemoryRegion>
+    let offset: UInt64
+    let byteCount: UInt32
+
+    @inline(__always)
+    init(_ element: ScatterGatherElement) {
+        region = .passUnretained(element.region)
+        offset = element.offset
+        byteCount = element.byteCount
+    }
+}
+
 /// The pieces of memory of one request, in order. One element takes no allocation.
 public struct ScatterGatherList: Sendable, ExpressibleByArrayLiteral {
     var first: ScatterGatherElement?
@@ -53,6 +67,10 @@ public struct ScatterGatherList: Sendable, ExpressibleByArrayLiteral {
     public init(arrayLiteral elements: ScatterGatherElement...) {
         self.init(elements)
     }
+
+    /// The first piece, for the time of a call.
+    @inline(__always)
+    var borrowedFirst: BorrowedElement? { first.map { BorrowedElement($0) } }
 
     /// The number of pieces.
     public var count: Int { first == nil ? 0 : 1 + rest.count }

@@ -36,9 +36,9 @@ struct HoldList<Region: AnyObject> {
 
     /// Keeps a region until the request `position` after the next one is complete.
     @inline(__always)
-    mutating func hold(_ region: Region, _ position: UInt32) {
+    mutating func hold(_ region: Unmanaged<Region>, _ position: UInt32) {
         let index = nextIndex &+ position
-        if first != end, holds[place(end &- 1)].region.toOpaque() == Unmanaged.passUnretained(region).toOpaque() {
+        if first != end, holds[place(end &- 1)].region.toOpaque() == region.toOpaque() {
             holds[place(end &- 1)].lastIndex = index
             if end &- first == 1 { publishDue() }
         } else {
@@ -73,9 +73,9 @@ struct HoldList<Region: AnyObject> {
     }
 
     @inline(never)
-    private mutating func append(_ region: Region, _ index: UInt32) {
+    private mutating func append(_ region: Unmanaged<Region>, _ index: UInt32) {
         if end &- first == capacity { grow() }
-        holds[place(end)] = Hold(region: .passRetained(region), lastIndex: index)
+        holds[place(end)] = Hold(region: region.retain(), lastIndex: index)
         end = end &+ 1
         if end &- first == 1 { publishDue() }
     }

@@ -15,7 +15,7 @@ extension QueuePair {
         var problem = PostingProblem.none
         queuePair.beginSend()
         if let entry = queuePair.reserveSend(0) {
-            problem = write(request, to: entry, position: 0)
+            problem = withUnsafePointer(to: request) { write($0, to: entry, position: 0) }
         } else {
             problem = .queueIsFull
         }
@@ -32,14 +32,18 @@ extension QueuePair {
         var problem = PostingProblem.none
         var count: UInt32 = 0
         queuePair.beginSend()
-        for index in requests.indices {
-            guard let entry = queuePair.reserveSend(count) else {
-                problem = .queueIsFull
-                break
+        requests.withUnsafeBufferPointer { requests in
+            guard var next = requests.baseAddress else { return }
+            let end = next + requests.count
+            while next != end, problem == .none {
+                if let entry = queuePair.reserveSend(count) {
+                    problem = write(next, to: entry, position: count)
+                    if problem == .none { count &+= 1 }
+                } else {
+                    problem = .queueIsFull
+                }
+                next += 1
             }
-            problem = write(requests[index], to: entry, position: count)
-            guard problem == .none else { break }
-            count &+= 1
         }
         finishSends(count)
         if problem != .none { throw explain(problem, .send, postedCount: Int(count)) }
@@ -79,7 +83,7 @@ extension QueuePair {
         var problem = PostingProblem.none
         queuePair.beginReceive()
         if let entry = queuePair.reserveReceive(0) {
-            problem = write(request, to: entry, position: 0)
+            problem = withUnsafePointer(to: request) { write($0, to: entry, position: 0) }
         } else {
             problem = .queueIsFull
         }
@@ -96,14 +100,18 @@ extension QueuePair {
         var problem = PostingProblem.none
         var count: UInt32 = 0
         queuePair.beginReceive()
-        for index in requests.indices {
-            guard let entry = queuePair.reserveReceive(count) else {
-                problem = .queueIsFull
-                break
+        requests.withUnsafeBufferPointer { requests in
+            guard var next = requests.baseAddress else { return }
+            let end = next + requests.count
+            while next != end, problem == .none {
+                if let entry = queuePair.reserveReceive(count) {
+                    problem = write(next, to: entry, position: count)
+                    if problem == .none { count &+= 1 }
+                } else {
+                    problem = .queueIsFull
+                }
+                next += 1
             }
-            problem = write(requests[index], to: entry, position: count)
-            guard problem == .none else { break }
-            count &+= 1
         }
         finishReceives(count)
         if problem != .none { throw explain(problem, .receive, postedCount: Int(count)) }

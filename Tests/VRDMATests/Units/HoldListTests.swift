@@ -31,7 +31,7 @@ import Testing
         var token: Token? = Token()
         weak let observed = token
         for _ in 0..<100 {
-            if let token { list.hold(token, 0) }
+            if let token { list.hold(.passUnretained(token), 0) }
             list.advance(by: 1)
         }
         token = nil
@@ -46,7 +46,7 @@ import Testing
         var list = HoldList<Token>()
         var token: Token? = Token()
         weak let observed = token
-        if let token { list.hold(token, 0) }
+        if let token { list.hold(.passUnretained(token), 0) }
         list.advance(by: 5)
         token = nil
         #expect(observed != nil)
@@ -76,7 +76,7 @@ import Testing
                 for position in 0..<count {
                     for _ in 0..<Int.random(in: 0...3, using: &generator) {
                         if Bool.random(using: &generator) { current = Token() }
-                        list.hold(current, position)
+                        list.hold(.passUnretained(current), position)
                         expected.append((next &+ position, Weak(current)))
                     }
                 }
@@ -110,7 +110,7 @@ import Testing
         for _ in 0..<100 {
             let token = Token()
             observed.append(Weak(token))
-            list.hold(token, 0)
+            list.hold(.passUnretained(token), 0)
             list.advance(by: 1)
         }
         #expect(observed.allSatisfy { $0.token != nil })
