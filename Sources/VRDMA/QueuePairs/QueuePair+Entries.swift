@@ -68,7 +68,8 @@ extension QueuePair {
 
     @inline(__always)
     private func writeHeader(
-        _ request: UnsafePointer<WorkRequest>, to entry: UnsafeMutableRawPointer, elementCount: UInt16, inlineBytes: UInt32
+        _ request: UnsafePointer<WorkRequest>, to entry: UnsafeMutableRawPointer, elementCount: UInt16,
+        inlineBytes: UInt32
     ) {
         let wqe = entry.assumingMemoryBound(to: vrdma_send_wqe.self)
         wqe.pointee.wr_id = request.pointee.identifier
