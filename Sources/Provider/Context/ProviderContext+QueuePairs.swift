@@ -104,10 +104,10 @@ extension ProviderContext {
         mutex.lock()
         defer { mutex.unlock() }
         try callToDestroy(VRDMA_OP_DESTROY_QP, handle: queuePair.pointee.number)
-        for queue in [queuePair.pointee.sendCompletionQueue, queuePair.pointee.receiveCompletionQueue] {
-            queue.removeCompletions(slot: queuePair.pointee.slot)
-            queue.unlink(queuePair)
-        }
+        queuePair.pointee.sendCompletionQueue.removeCompletions(slot: queuePair.pointee.slot)
+        queuePair.pointee.receiveCompletionQueue.removeCompletions(slot: queuePair.pointee.slot)
+        queuePair.pointee.sendCompletionQueue.unlink(sender: queuePair)
+        queuePair.pointee.receiveCompletionQueue.unlink(receiver: queuePair)
         core.pointee.queuePairs.set(queuePair.pointee.slot, nil)
         queuePairSlots.release(queuePair.pointee.slot)
         releaseRing(queuePair.pointee.sendMemory)

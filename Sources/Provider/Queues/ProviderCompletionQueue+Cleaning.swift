@@ -29,46 +29,4 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
         pointee.head.release(destination)
         clinux_store_release32(pointee.header, destination)
     }
-
-    /// Lets software flushing find the queue pair.
-    func link(sender queuePair: UnsafeMutablePointer<ProviderQueuePair>) {
-        clinux_spin_lock(pointee.lock)
-        queuePair.pointee.nextOnSendQueue = pointee.firstSender
-        pointee.firstSender = queuePair
-        clinux_spin_unlock(pointee.lock)
-    }
-
-    func link(receiver queuePair: UnsafeMutablePointer<ProviderQueuePair>) {
-        clinux_spin_lock(pointee.lock)
-        queuePair.pointee.nextOnReceiveQueue = pointee.firstReceiver
-        pointee.firstReceiver = queuePair
-        clinux_spin_unlock(pointee.lock)
-    }
-
-    /// Forgets the queue pair in both roles.
-    func unlink(_ queuePair: UnsafeMutablePointer<ProviderQueuePair>) {
-        clinux_spin_lock(pointee.lock)
-        defer { clinux_spin_unlock(pointee.lock) }
-        Self.remove(queuePair, from: &pointee.firstSender, \.nextOnSendQueue)
-        Self.remove(queuePair, from: &pointee.firstReceiver, \.nextOnReceiveQueue)
-    }
-
-    private static func remove(
-        _ queuePair: UnsafeMutablePointer<ProviderQueuePair>,
-        from first: inout UnsafeMutablePointer<ProviderQueuePair>?,
-        _ next: WritableKeyPath<ProviderQueuePair, UnsafeMutablePointer<ProviderQueuePair>?>
-    ) {
-        if first == queuePair {
-            first = queuePair.pointee[keyPath: next]
-            return
-        }
-        var current = first
-        while let place = current {
-            if place.pointee[keyPath: next] == queuePair {
-                place.pointee[keyPath: next] = queuePair.pointee[keyPath: next]
-                return
-            }
-            current = place.pointee[keyPath: next]
-        }
-    }
 }

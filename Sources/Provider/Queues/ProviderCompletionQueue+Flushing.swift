@@ -18,7 +18,7 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
                 body(count, &completion, current)
                 count += 1
             }
-            queuePair = current.pointee.nextOnSendQueue
+            queuePair = current.pointee.senderLinks.next
         }
         queuePair = pointee.firstReceiver
         while let current = queuePair {
@@ -26,7 +26,7 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
                 body(count, &completion, current)
                 count += 1
             }
-            queuePair = current.pointee.nextOnReceiveQueue
+            queuePair = current.pointee.receiverLinks.next
         }
         return count
     }

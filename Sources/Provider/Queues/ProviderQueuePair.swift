@@ -47,9 +47,25 @@ package struct ProviderQueuePair: QueueObject {
 
     let sendMemory: RingMemory.Piece
     let receiveMemory: RingMemory.Piece?
-    /// The next queue pair that completes its sends, or its receives, on the same completion queue.
-    var nextOnSendQueue: UnsafeMutablePointer<ProviderQueuePair>?
-    var nextOnReceiveQueue: UnsafeMutablePointer<ProviderQueuePair>?
+    /// Its neighbours in the lists of its completion queues.
+    var senderLinks = Links()
+    var receiverLinks = Links()
+
+    /// A place in a list of queue pairs.
+    @usableFromInline
+    struct Links {
+        var next: UnsafeMutablePointer<ProviderQueuePair>?
+        var previous: UnsafeMutablePointer<ProviderQueuePair>?
+
+        @usableFromInline
+        init(
+            next: UnsafeMutablePointer<ProviderQueuePair>? = nil,
+            previous: UnsafeMutablePointer<ProviderQueuePair>? = nil
+        ) {
+            self.next = next
+            self.previous = previous
+        }
+    }
 
     @usableFromInline
     package func deallocate() {

@@ -37,6 +37,26 @@ import Verbs
         #expect(fixture.poll() == [])
     }
 
+    @Test func everyQueuePairThatIsLeftIsFlushed() throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        var generator = SeededGenerator(seed: seed)
+        let fixture = try ProviderFixture()
+        var left = [fixture.queuePair]
+        for _ in 0..<30 { left.append(try ProviderFixture.makeQueuePair(fixture.context, fixture.completionQueue)) }
+        for _ in 0..<15 {
+            let index = Int.random(in: 0..<left.count, using: &generator)
+            try fixture.context.destroyQueuePair(left.remove(at: index))
+        }
+        for (index, queuePair) in left.enumerated() {
+            ProviderFixture.postSends(queuePair, 1, first: UInt64(index))
+        }
+        fixture.driver.die()
+        #expect(fixture.context.isFatal)
+        #expect(Set(fixture.poll().map(\.identifier)) == Set((0..<16).map { UInt64($0) }), "seed \(seed)")
+        for queuePair in left.shuffled(using: &generator) { try fixture.context.destroyQueuePair(queuePair) }
+        try fixture.context.destroyCompletionQueue(fixture.completionQueue)
+    }
+
     @Test func controlFailsAndDestroyingSucceeds() throws {
         let fixture = try ProviderFixture()
         #expect(!fixture.context.isFatal)
