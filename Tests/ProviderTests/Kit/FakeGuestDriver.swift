@@ -57,10 +57,12 @@ final class FakeGuestDriver: @unchecked Sendable {
             }, Unmanaged.passUnretained(self).toOpaque())
     }
 
-    /// Ends like a process that is killed: every descriptor is closed.
+    /// Ends like a process that is killed: every descriptor is closed. Whoever made it calls this, since its thread
+    /// keeps it alive.
     func die() {
         guard !isStopped else { return }
         isStopped = true
+        unlink(path)
         // What the connection's thread waits in ends with it.
         if let connection = mutex.withLock({ connection }) { shutdown(connection.rawValue, Int32(SHUT_RDWR)) }
         shutdown(listener.rawValue, Int32(SHUT_RDWR))
@@ -70,11 +72,6 @@ final class FakeGuestDriver: @unchecked Sendable {
         for socket in [asyncSocket].compactMap({ $0 }) + channels.values { shutdown(socket.rawValue, Int32(SHUT_RDWR)) }
         asyncSocket = nil
         channels = [:]
-    }
-
-    deinit {
-        die()
-        unlink(path)
     }
 
     private func serve() {

@@ -21,6 +21,10 @@ final class ProviderFixture {
             context, completionQueue, sends: sends, receives: receives, signalAll: signalAll)
     }
 
+    deinit {
+        driver.die()
+    }
+
     static func makeQueuePair(
         _ context: ProviderContext, _ completionQueue: UnsafeMutablePointer<ProviderCompletionQueue>,
         sends: UInt32 = 16, receives: UInt32 = 16, signalAll: Bool = true
