@@ -1,0 +1,2 @@
+// The generator, for every file of this target.
+@_exported import TestKit
