@@ -83,22 +83,32 @@ let package = Package(
         executable("vrdma-example-send-receive", ["OutOfBand", "VRDMA"], path: "Examples/SendReceive"),
         executable("vrdma-example-write-read", ["OutOfBand", "VRDMA"], path: "Examples/WriteRead"),
 
-        test("VerbsTests", ["Verbs"]),
+        .target(name: "TestKit", path: "Tests/TestKit", swiftSettings: swiftSettings),
+        test("ArchitectureTests", []),
+        test("VerbsTests", ["TestKit", "Verbs"]),
+        test("TablesTests", ["TestKit", "Tables"]),
+        test("LinuxIOTests", ["CLinux", "Verbs", "LinuxIO"]),
+        test("MemoryTranslationTests", ["TestKit", "Verbs", "Tables", "MemoryTranslation"]),
+        test("SharedMemoryTests", ["TestKit", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory"]),
         test(
             "EndpointTests",
             [
-                "CVRDMAABI", "CLinux", "Verbs", "Tables", "LinuxIO", "MemoryTranslation", "SharedMemory", "Endpoint",
+                "TestKit", "CVRDMAABI", "CLinux", "Verbs", "Tables", "LinuxIO", "MemoryTranslation", "SharedMemory",
+                "Endpoint",
             ]),
-        test("ServiceTests", ["Service"]),
-        test("ProviderTests", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
+        test("ServiceTests", ["TestKit", "Service"]),
+        test("ProviderTests", ["TestKit", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
         test(
             "VRDMATests",
             [
-                "CVRDMAABI", "Verbs", "LinuxIO", "Provider", "Service", "EndpointRuntime", "GuestDriver", "VRDMA",
+                "TestKit", "CVRDMAABI", "Verbs", "LinuxIO", "Provider", "Service", "EndpointRuntime", "GuestDriver",
+                "VRDMA",
             ]),
         test(
             "DropInTests",
             ["CIBVerbsObjects", "Verbs", "LinuxIO", "Service", "EndpointRuntime", "GuestDriver"]),
-        test("GuestDriverTests", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service", "GuestDriver"]),
+        test(
+            "GuestDriverTests",
+            ["TestKit", "CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service", "GuestDriver"]),
     ]
 )

@@ -1,6 +1,7 @@
 import CVRDMAABI
 import Glibc
 import SharedMemory
+import TestKit
 import Testing
 import Verbs
 

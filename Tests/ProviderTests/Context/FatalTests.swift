@@ -1,6 +1,7 @@
 import CLinux
 import CVRDMAABI
 import Glibc
+import TestKit
 import Testing
 import Verbs
 

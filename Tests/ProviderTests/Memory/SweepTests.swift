@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import TestKit
 import Testing
 
 @testable import Provider

@@ -1,6 +1,7 @@
 import Glibc
 import LinuxIO
 import SharedMemory
+import TestKit
 import Testing
 import Verbs
 

@@ -1,3 +1,4 @@
+import TestKit
 import VRDMA
 
 /// One end of a connection, with what it needs.
