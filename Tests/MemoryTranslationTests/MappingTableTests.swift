@@ -123,7 +123,7 @@ struct MappingTableTests {
     }
 
     /// Against a list of the host address of every byte.
-    @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6, 7, 8])
+    @Test(arguments: Seeds.first(8))
     func model(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let table = MappingTable(capacity: 8)

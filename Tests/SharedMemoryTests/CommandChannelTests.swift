@@ -126,7 +126,7 @@ final class CommandChannelTests {
     }
 
     /// Random pushes and pops against a queue.
-    @Test(arguments: [UInt64(1), 2, 3, 4])
+    @Test(arguments: Seeds.first(4))
     func model(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         var model: [UInt32] = []

@@ -84,7 +84,7 @@ struct DoorbellTreeTests {
     }
 
     /// Against a set: what is rung and not yet taken.
-    @Test(arguments: [UInt64(1), 2, 3, 4, 5, 6, 7, 8])
+    @Test(arguments: Seeds.first(8))
     func model(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let ranges: [UInt32] = [10, 500, 2 * VRDMA_DOORBELL_SLOTS]
@@ -105,7 +105,7 @@ struct DoorbellTreeTests {
     }
 
     /// An application that sets the bits one by one while the endpoint takes them: nothing is lost.
-    @Test(arguments: [UInt64(1), 2, 3, 4])
+    @Test(arguments: Seeds.first(4))
     func interleaved(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var rung: Set<UInt32> = []

@@ -30,7 +30,7 @@ struct IndexListTests {
         #expect(none.isEmpty)
     }
 
-    @Test(arguments: [UInt64(1), 2, 3])
+    @Test(arguments: Seeds.first(3))
     func model(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let list = IndexList(capacity: 50)

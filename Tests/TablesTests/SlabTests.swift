@@ -58,7 +58,7 @@ struct SlabTests {
     }
 
     /// Against a dictionary: indices are unique, generations odd while live and never used twice for an index.
-    @Test(arguments: [UInt64(1), 2, 3, 4, 5])
+    @Test(arguments: Seeds.first(5))
     func model(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let slab = Slab<UInt64>(capacity: 20)

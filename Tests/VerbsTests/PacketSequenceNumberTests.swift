@@ -1,3 +1,4 @@
+import TestKit
 import Testing
 import Verbs
 
@@ -28,13 +29,12 @@ struct PacketSequenceNumberTests {
     }
 
     /// The distance undoes the advance, everywhere.
-    @Test(arguments: [UInt64(1), 2, 3])
+    @Test(arguments: Seeds.first(3))
     func distanceUndoesAdvance(seed: UInt64) {
-        var state = seed
+        var generator = SeededGenerator(seed: seed)
         for _ in 0..<1000 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            let start = psn(UInt32(truncatingIfNeeded: state >> 16))
-            let count = UInt32(truncatingIfNeeded: state >> 40) & 0x7f_ffff
+            let start = psn(UInt32(truncatingIfNeeded: generator.next()))
+            let count = UInt32(truncatingIfNeeded: generator.next()) & 0x7f_ffff
             #expect(start.advanced(by: count).distance(from: start) == Int32(count))
             #expect(start.distance(from: start.advanced(by: count)) == -Int32(count))
         }
