@@ -96,6 +96,9 @@ let package = Package(
                 "TestKit", "CVRDMAABI", "CLinux", "Verbs", "Tables", "LinuxIO", "MemoryTranslation", "SharedMemory",
                 "Endpoint",
             ]),
+        test(
+            "EndpointRuntimeTests",
+            ["TestKit", "CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Endpoint", "Service", "EndpointRuntime"]),
         test("ServiceTests", ["TestKit", "Service"]),
         test("ProviderTests", ["TestKit", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
         test(
