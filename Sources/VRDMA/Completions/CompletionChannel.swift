@@ -1,7 +1,6 @@
 import CVRDMAABI
 import Glibc
 import Provider
-import Synchronization
 
 /// A descriptor on which completion queues report that they have something (ibv_create_comp_channel(3)).
 ///
@@ -11,7 +10,7 @@ public final class CompletionChannel: Sendable {
     /// The device that it belongs to.
     public let device: Device
     let channel: ProviderCompletionChannel
-    private let queues = Mutex<[UInt32: WeakQueue]>([:])
+    private let queues = Guarded<[UInt32: WeakQueue]>([:])
 
     private struct WeakQueue {
         weak var queue: CompletionQueue?

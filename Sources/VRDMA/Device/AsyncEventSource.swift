@@ -2,13 +2,12 @@ import CVRDMAABI
 import Glibc
 import LinuxIO
 import Provider
-import Synchronization
 
 /// Takes the asynchronous events of a device, and wakes the tasks that wait for them.
 final class AsyncEventSource: ReadinessHandler {
     private let context: ProviderContext
     private let room = WaitingRoom()
-    private let registration = Mutex<Reactor.Registration?>(nil)
+    private let registration = Guarded<Reactor.Registration?>(nil)
 
     init(_ context: ProviderContext) {
         self.context = context

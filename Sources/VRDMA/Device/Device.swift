@@ -2,7 +2,6 @@ import CVRDMAABI
 import Glibc
 import Provider
 import SharedMemory
-import Synchronization
 
 /// The virtual RDMA device of a guest, opened (ibv_open_device(3)).
 ///
@@ -22,8 +21,8 @@ public final class Device: Sendable {
     let context: ProviderContext
     let asyncEvents: AsyncEventSource
     /// By port.
-    let knownAddressIndex = Mutex<[UInt8: UInt8]>([:])
-    private let sharedChannel = Mutex<CompletionDispatcher?>(nil)
+    let knownAddressIndex = Guarded<[UInt8: UInt8]>([:])
+    private let sharedChannel = Guarded<CompletionDispatcher?>(nil)
 
     /// Opens the device of a guest.
     ///

@@ -1,7 +1,6 @@
 import CVRDMAABI
 import Glibc
 import Provider
-import Synchronization
 
 /// The completion channel that all completion queues of a device share whose completions are awaited by tasks: takes
 /// the events and wakes the tasks of the queue that each one names.
@@ -15,7 +14,7 @@ final class CompletionDispatcher: ReadinessHandler {
 
     let channel: ProviderCompletionChannel
     private let context: ProviderContext
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     /// Events taken before other descriptors get their turn.
     private static let eventsPerTurn = 256
 

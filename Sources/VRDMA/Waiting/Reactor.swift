@@ -1,6 +1,5 @@
 import Glibc
 import LinuxIO
-import Synchronization
 
 /// Told on the reactor's thread that a descriptor has become readable or was closed by its peer. Must not block.
 protocol ReadinessHandler: AnyObject, Sendable {
@@ -29,10 +28,10 @@ final class Reactor: Sendable {
         var nextToken: UInt64 = 0
     }
 
-    private static let instance = Mutex<Reactor?>(nil)
+    private static let instance = Guarded<Reactor?>(nil)
 
     private let poller: Poller
-    private let handlers = Mutex(Handlers())
+    private let handlers = Guarded(Handlers())
 
     /// The reactor of the process. Throws what epoll_create1(2) and pthread_create(3) report.
     static func shared() throws(Errno) -> Reactor {

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Where tasks wait for a signal. A signal that comes between a look and the wait is not lost: the waiter tells which
 /// generation of signals it had seen when it looked.
 final class WaitingRoom: Sendable {
@@ -8,7 +6,7 @@ final class WaitingRoom: Sendable {
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     /// Counts the signals. Read it before looking at what is waited for.
     var generation: UInt64 { state.withLock { $0.generation } }
