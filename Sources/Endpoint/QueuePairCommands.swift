@@ -21,13 +21,15 @@ extension Device {
         guard guest.queuePairNumbers.count < limits.queuePairsPerGuest else { throw .outOfMemory }
         guard Int(request.slot) < limits.queuePairsPerGuest else { throw .invalidArgument }
         let (send, receive) = try workQueues(request, context: command.context, guest: guest)
+        // Without entries the region was not looked up, and is not held: no region has the number 0.
+        let receiveRegion = receive.entryCount > 0 ? request.receive_queue.region : 0
         try reserveSlot(request.slot, context: command.context)
 
         let queuePair = QueuePair(
             guest: guest.identifier, schedule: guest.schedule, context: command.context,
             number: QueuePairNumber(rawValue: 0),
             slot: request.slot, protectionDomain: request.pd, mappings: guest.mappings.view, send: send,
-            receive: receive, sendRegion: request.send_queue.region, receiveRegion: request.receive_queue.region,
+            receive: receive, sendRegion: request.send_queue.region, receiveRegion: receiveRegion,
             sendCompletionQueue: request.send_cq, receiveCompletionQueue: request.receive_cq,
             maxSendElements: request.max_send_sge, maxReceiveElements: request.max_receive_sge,
             maxInlineBytes: request.max_inline_bytes, signalsAll: request.flags & VRDMA_QP_SIGNAL_ALL != 0,
@@ -42,7 +44,7 @@ extension Device {
         send.doorbellWanted.storeRelaxed(1)
         if receive.entryCount > 0 { receive.doorbellWanted.storeRelaxed(0) }
         retainRegion(request.send_queue.region, of: guest)
-        retainRegion(request.receive_queue.region, of: guest)
+        retainRegion(receiveRegion, of: guest)
         guest.protectionDomains[request.pd]?.useCount += 1
         completionQueues[request.send_cq].queuePairCount &+= 1
         completionQueues[request.receive_cq].queuePairCount &+= 1

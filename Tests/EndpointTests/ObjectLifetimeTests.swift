@@ -186,6 +186,39 @@ struct ObjectLifetimeTests {
         #expect(numbers.allSatisfy { $0 > 1 && $0 <= 0xff_ffff })
     }
 
+    /// A queue pair without a receive queue names no memory for it: whatever its command says there is not held, and not
+    /// let go of. Otherwise a region could be unmapped under a memory region that lies in it.
+    @Test func regionOfNoReceiveQueue() throws {
+        let endpoint = SimulatedEndpoint()
+        let application = try Application(endpoint.addGuest())
+        let context = application.context
+        var request = vrdma_create_qp_command()
+        request.send_queue = context.memory.name(try context.memory.allocate(4096))
+        (request.send_entries, request.send_stride_bytes, request.max_send_sge) = (4, 64, 1)
+        request.pd = application.protectionDomain
+        (request.send_cq, request.receive_cq) = (application.sendQueue.handle, application.receiveQueue.handle)
+        request.type = VRDMA_QPT_RC.rawValue
+        request.slot = context.freeSlot
+        // The number that the next region will have.
+        let probe = try context.attach(sizeBytes: 4096)
+        request.receive_queue.region = probe.region + 1
+        let queuePair = try context.createQueuePair(request)
+        let memory = try context.attach(sizeBytes: 4096)
+        #expect(memory.region == probe.region + 1)
+        _ = try context.register(
+            [.init(memory: memory, offset: 0, length: 64)], protectionDomain: application.protectionDomain)
+        try queuePair.destroy()
+        #expect(throws: Errno.busy) { try context.command(VRDMA_OP_DETACH_REGION, handle: memory.region) }
+        Invariants.check(endpoint)
+
+        // Nor is somebody else's region held.
+        let other = try Application(application.guest)
+        let foreign = try other.context.attach(sizeBytes: 4096)
+        request.receive_queue.region = foreign.region
+        _ = try context.createQueuePair(request)
+        try other.context.command(VRDMA_OP_DETACH_REGION, handle: foreign.region)
+    }
+
     /// A slot of the doorbells has one queue pair at a time.
     @Test func doorbellSlots() throws {
         let endpoint = SimulatedEndpoint()
