@@ -27,7 +27,7 @@ package final class ProviderContext: @unchecked Sendable {
     var queuePairSlots = SlotAllocator()
     var completionQueueSlots = SlotAllocator()
     var completionQueueGeneration: UInt32 = 0
-    let completionQueues = SlotDirectory<ProviderCompletionQueue>()
+    let completionQueues: SlotDirectory<ProviderCompletionQueue>
     /// The files of memory that the endpoint knows.
     var regionsOfFiles: [MemoryFileIdentity: (file: SharedMemoryFile, region: UInt32)] = [:]
     var retirementsSeen = 0
@@ -71,6 +71,8 @@ package final class ProviderContext: @unchecked Sendable {
         self.kick = kick
         self.asyncSocket = ownEnd
         ringMemory = try RingMemory(mapping, identifier: opened.context_region, reservedBytes: headerBytes)
+        // Not earlier: what is allocated is freed by deinit, which a failed open does not reach.
+        completionQueues = SlotDirectory()
         core = .allocate(capacity: 1)
         core.initialize(
             to: ContextCore(
