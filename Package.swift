@@ -16,8 +16,8 @@ let cSettings: [CSetting] = [
     .unsafeFlags(["-Wall", "-Wextra", "-Werror"])
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: swiftSettings)
 }
 
 func executable(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
@@ -35,6 +35,35 @@ let dropInLinkerSettings: [LinkerSetting] = [
         "-Xlinker", "-soname=libibverbs.so.1",
     ])
 ]
+
+/// The targets of scripts/fuzz; see Fuzz/README.md.
+let fuzzing: [Target] =
+    Context.environment["VRDMA_FUZZ"] != "1"
+    ? []
+    : [
+        .target(name: "CFuzzer", path: "Fuzz/CFuzzer", cSettings: cSettings),
+        library("FuzzKit", ["CFuzzer", "LinuxIO", "Verbs"], path: "Fuzz/Kit"),
+        library(
+            "FuzzDevice", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Endpoint", "FuzzKit"],
+            path: "Fuzz/Device"),
+        fuzzer("Hello", ["EndpointRuntime", "Service"]),
+        fuzzer("Channel", ["EndpointRuntime"]),
+        fuzzer("Commands", ["Endpoint", "FuzzDevice"]),
+        fuzzer("Queues", ["Endpoint", "FuzzDevice"]),
+        fuzzer("Doorbells", ["Endpoint", "FuzzDevice"]),
+        fuzzer("Configuration", ["Endpoint", "EndpointRuntime", "Service"]),
+        fuzzer("Applications", ["GuestDriver"]),
+        fuzzer("EndpointReplies", ["GuestDriver"]),
+        fuzzer("ProviderReplies", ["Provider", "Service"]),
+        fuzzer("CommandLine", ["Service"]),
+    ]
+
+func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    let common: [Target.Dependency] = ["FuzzKit", "CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory"]
+    return .executableTarget(
+        name: "Fuzz\(name)", dependencies: common + dependencies, path: "Fuzz/Targets/\(name)",
+        swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])])
+}
 
 let package = Package(
     name: "vRDMA",
@@ -113,5 +142,5 @@ let package = Package(
         test(
             "GuestDriverTests",
             ["TestKit", "CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service", "GuestDriver"]),
-    ]
+    ] + fuzzing
 )

@@ -1,0 +1,1 @@
+../../../Sources/vrdma/Embedded/LeaseMessage.swift
