@@ -37,6 +37,8 @@ final class EndpointLoop {
     /// A look at the descriptors costs a system call, which is shared by so much time of work.
     private static let lookIntervalNanoseconds: UInt64 = 25_000
     private static let roundsOfHotGuest = 4096
+    /// The greatest `maximum-guests` that can be configured.
+    private static let mostGuests = 65535
     private static let sliceNanoseconds: UInt64 = 100_000
     private static let drainNanoseconds: UInt64 = 1_000_000_000
 
@@ -49,7 +51,10 @@ final class EndpointLoop {
         self.listener = listener
         self.control = control
         authorization = PeerAuthorization(configuration)
-        device = Device(limits: DeviceLimits(configuration))
+        var limits = DeviceLimits(configuration)
+        // The limit of guests is kept here, since it may change while the device lives.
+        limits.guests = Self.mostGuests
+        device = Device(limits: limits)
         delivery = OutputDelivery(log: log, releaser: releaser)
         idle = IdlePolicy(idleSpinNanoseconds: UInt64(configuration.engine.idleSpinNanoseconds))
         do throws(Errno) {

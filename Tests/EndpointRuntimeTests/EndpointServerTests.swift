@@ -67,6 +67,19 @@ final class EndpointServerTests {
         Issue.record("the connection was not ended")
     }
 
+    /// What the administration socket answers.
+    private func ask(_ question: String) throws -> String {
+        let socket = try StreamSocket.connect(path: "\(directory)/admin.sock")
+        StreamSocket.limitWaits(socket, seconds: 20)
+        try StreamSocket.write(socket, Array(question.utf8))
+        var answer: [UInt8] = []
+        while true {
+            let part = try StreamSocket.read(socket, limitBytes: 65_536)
+            if part.isEmpty { return String(decoding: answer, as: UTF8.self) }
+            answer += part
+        }
+    }
+
     @Test func commands() throws {
         let greeting = try Greeting(name: "one")
         let (socket, welcome) = try greet(greeting)
@@ -103,6 +116,23 @@ final class EndpointServerTests {
         _ = (first, kept)
     }
 
+    /// The limit of guests may be raised and lowered while the endpoint runs.
+    @Test func reloadedLimit() throws {
+        var configuration = EndpointConfiguration()
+        for limit in [3, 1] {
+            configuration.totals.guests = limit
+            server.reload(configuration)
+            // The status is asked for after the configuration was taken over.
+            #expect(try ask("status\n").contains("\"guest_limit\":\(limit)"))
+            let guests = try (1...4).map { number in
+                try greet(try Greeting(name: "guest\(number)", address: GID(ipv4: 0x0a00_0000 + UInt32(number))))
+            }
+            #expect(guests.map(\.1.status) == (1...4).map { $0 <= limit ? 0 : UInt32(ENOMEM) })
+            for (socket, _) in guests { shutdown(socket.rawValue, Int32(SHUT_RDWR)) }
+            while try ask("status\n").contains("\"driver_pid\"") { sched_yield() }
+        }
+    }
+
     /// A guest that breaks the protocol is disconnected, and its name is free again.
     @Test func violation() throws {
         let greeting = try Greeting(name: "one")
@@ -116,17 +146,6 @@ final class EndpointServerTests {
 
     @Test func status() throws {
         let (kept, _) = try greet(try Greeting(name: "one"))
-        func ask(_ question: String) throws -> String {
-            let socket = try StreamSocket.connect(path: "\(directory)/admin.sock")
-            StreamSocket.limitWaits(socket, seconds: 20)
-            try StreamSocket.write(socket, Array(question.utf8))
-            var answer: [UInt8] = []
-            while true {
-                let part = try StreamSocket.read(socket, limitBytes: 65_536)
-                if part.isEmpty { return String(decoding: answer, as: UTF8.self) }
-                answer += part
-            }
-        }
         let status = try ask("status\n")
         #expect(status.hasSuffix("\n"))
         #expect(status.contains("\"name\":\"one\""))

@@ -78,9 +78,9 @@ package struct EndpointTotals: Hashable, Sendable {
 
     static let settings: [ConfigurationSetting<EndpointTotals>] = [
         .count("maximum-guests", \.guests, in: 1...65535, isReloadable: true),
-        .count("maximum-contexts", \.contexts, in: 1...1_048_576, isReloadable: true),
-        .count("maximum-queue-pairs", \.queuePairs, in: 1...16_777_214, isReloadable: true),
-        .count("maximum-completion-queues", \.completionQueues, in: 1...16_777_214, isReloadable: true),
+        .count("maximum-contexts", \.contexts, in: 1...1_048_576),
+        .count("maximum-queue-pairs", \.queuePairs, in: 1...16_777_214),
+        .count("maximum-completion-queues", \.completionQueues, in: 1...16_777_214),
     ]
 }
 

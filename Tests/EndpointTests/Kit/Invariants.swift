@@ -111,6 +111,9 @@ enum Invariants {
         for queue in own where device.completionQueues[queue].queuePairCount != queues[queue] ?? 0 {
             problems.append("completion queue \(queue) counts \(device.completionQueues[queue].queuePairCount) uses")
         }
+        for held in regions.keys where held != 0 && guest.regions[held] == nil {
+            problems.append("region \(held) is gone and still in use")
+        }
         if guest.completionQueueCount != own.count { problems.append("completion queues are miscounted") }
         if guest.mappings.count != guest.memoryRegions.count { problems.append("memory regions are miscounted") }
         if guest.mappedBytes != guest.regions.values.reduce(0, { $0 + UInt64($1.mapping.sizeBytes) }) {

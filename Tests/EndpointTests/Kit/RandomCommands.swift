@@ -69,7 +69,9 @@ struct RandomCommands {
         var message = vrdma_message(
             opcode: opcode.rawValue, sequence: 1, context: contexts.randomElement(using: &generator) ?? 0)
         func handle(_ generator: inout SeededGenerator) -> UInt32 {
-            handles.suffix(40).randomElement(using: &generator) ?? 0
+            let known = handles.suffix(40).randomElement(using: &generator) ?? 0
+            // Sometimes one that will be given out soon.
+            return generator.chance(1, of: 10) ? known &+ 1 : known
         }
         func name(_ generator: inout SeededGenerator) -> vrdma_memory_name {
             vrdma_memory_name(
@@ -103,6 +105,7 @@ struct RandomCommands {
             var request = vrdma_create_qp_command()
             (request.send_queue, request.receive_queue) = (name(&generator), name(&generator))
             (request.send_entries, request.receive_entries) = (size(&generator), size(&generator))
+            if generator.chance(1, of: 4) { request.receive_entries = 0 }
             (request.send_stride_bytes, request.receive_stride_bytes) = (128, 64)
             (request.max_send_sge, request.max_receive_sge, request.max_inline_bytes) = (4, 3, 64)
             request.pd = handle(&generator)
