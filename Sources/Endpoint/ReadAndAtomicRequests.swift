@@ -46,7 +46,7 @@ extension Device {
             }
         }
         let packets = packetCount(index, total)
-        queuePairs[peer].receivePSN = queuePairs[peer].receivePSN.advanced(by: packets)
+        advanceResponder(peer, by: packets)
         finish(index, wqe, .rdmaRead, byteCount: total, packets: packets)
         return .completed
     }
@@ -86,7 +86,7 @@ extension Device {
         } else {
             storeAcrossExtents(index, &answer, original)
         }
-        queuePairs[peer].receivePSN = queuePairs[peer].receivePSN.advanced(by: 1)
+        advanceResponder(peer, by: 1)
         finish(index, wqe, opcode, byteCount: 8, packets: 1)
         return .completed
     }

@@ -134,7 +134,7 @@ extension Device {
 
         // The effects in their order: data (above), receiver's completion, requester's completion, consumer index.
         let packets = packetCount(index, total)
-        queuePairs[peer].receivePSN = queuePairs[peer].receivePSN.advanced(by: packets)
+        advanceResponder(peer, by: packets)
         if opcode.consumesReceive {
             finishReceive(peer, receiveWQE, wqe, opcode, byteCount: total, sourceNumber: queuePairs[index].number)
         }
@@ -148,6 +148,13 @@ extension Device {
         let shift = UInt64(queuePairs[index].mtuShift)
         let mask = (UInt64(1) << shift) &- 1
         return max(1, UInt32(truncatingIfNeeded: (byteCount &+ mask) >> shift))
+    }
+
+    /// Notes the packets that the responder has taken, also for a successor of the endpoint.
+    @inline(__always)
+    func advanceResponder(_ peer: UInt32, by packets: UInt32) {
+        queuePairs[peer].receivePSN = queuePairs[peer].receivePSN.advanced(by: packets)
+        queuePairs[peer].receive.psn.storeRelaxed(queuePairs[peer].receivePSN.rawValue)
     }
 
     @inline(__always)
