@@ -1,6 +1,6 @@
-import CVRDMAABI
-import Glibc
-import Provider
+internal import CVRDMAABI
+internal import Glibc
+internal import Provider
 
 /// A descriptor on which completion queues report that they have something (ibv_create_comp_channel(3)).
 ///

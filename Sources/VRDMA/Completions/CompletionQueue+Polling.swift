@@ -1,5 +1,5 @@
-import CVRDMAABI
-import Provider
+internal import CVRDMAABI
+internal import Provider
 
 /// Polling (ibv_poll_cq(3)) and arming (ibv_req_notify_cq(3)). Several threads may do so at once.
 ///

@@ -1,5 +1,5 @@
-import Glibc
-import Provider
+internal import Glibc
+internal import Provider
 
 /// Waiting in a task.
 extension CompletionQueue {

@@ -1,4 +1,4 @@
-import Provider
+internal import Provider
 
 /// Where the completions of queue pairs arrive (ibv_create_cq(3), IBA 10.8).
 ///

@@ -1,4 +1,4 @@
-import CVRDMAABI
+internal import CVRDMAABI
 
 /// How a work request ended (`struct ibv_wc`, ibv_poll_cq(3)).
 public struct WorkCompletion: BitwiseCopyable, Hashable, Sendable {

@@ -1,4 +1,4 @@
-import CVRDMAABI
+internal import CVRDMAABI
 
 /// Something that happened to a device apart from its completions (ibv_get_async_event(3), IBA 11.6.3).
 public struct AsyncEvent: Hashable, Sendable {

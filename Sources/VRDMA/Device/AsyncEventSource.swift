@@ -1,7 +1,7 @@
-import CVRDMAABI
-import Glibc
-import LinuxIO
-import Provider
+internal import CVRDMAABI
+internal import Glibc
+internal import LinuxIO
+internal import Provider
 
 /// Takes the asynchronous events of a device, and wakes the tasks that wait for them.
 final class AsyncEventSource: ReadinessHandler {

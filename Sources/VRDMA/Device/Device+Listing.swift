@@ -1,6 +1,6 @@
-import Glibc
-import Provider
-import SharedMemory
+internal import Glibc
+internal import Provider
+internal import SharedMemory
 
 extension Device {
     /// A device that can be opened.

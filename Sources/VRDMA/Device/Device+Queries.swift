@@ -1,5 +1,5 @@
-import CVRDMAABI
-import Provider
+internal import CVRDMAABI
+internal import Provider
 
 extension Device {
     /// What a port is now (ibv_query_port(3)).

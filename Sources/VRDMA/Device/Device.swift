@@ -1,7 +1,7 @@
-import CVRDMAABI
-import Glibc
-import Provider
-import SharedMemory
+internal import CVRDMAABI
+internal import Glibc
+internal import Provider
+internal import SharedMemory
 
 /// The virtual RDMA device of a guest, opened (ibv_open_device(3)).
 ///

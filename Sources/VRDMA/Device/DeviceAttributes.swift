@@ -1,6 +1,6 @@
-import CVRDMAABI
-import Provider
-import SharedMemory
+internal import CVRDMAABI
+internal import Provider
+internal import SharedMemory
 
 /// What a device offers (ibv_query_device(3)). Counts are limits of the guest, unless they say otherwise.
 public struct DeviceAttributes: Hashable, Sendable {

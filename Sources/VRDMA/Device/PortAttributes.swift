@@ -1,4 +1,4 @@
-import CVRDMAABI
+internal import CVRDMAABI
 
 /// The largest payload of a packet; the values of `enum ibv_mtu` (ibv_query_port(3)).
 public enum PathMTU: UInt32, BitwiseCopyable, Hashable, Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-import Glibc
+internal import Glibc
 
 /// Why a call of this module failed: the error number that a verbs program would see, and a text that names the call,
 /// the limit and the remedy.

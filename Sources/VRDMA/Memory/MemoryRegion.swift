@@ -1,4 +1,4 @@
-import Provider
+internal import Provider
 
 /// Registered memory, which requests of its protection domain and, if its access flags say so, of peers may use
 /// (ibv_reg_mr(3), IBA 10.6.3).

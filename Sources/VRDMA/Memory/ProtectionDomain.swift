@@ -1,4 +1,4 @@
-import Provider
+internal import Provider
 
 /// A protection domain: queue pairs use the memory regions of their own domain only (ibv_alloc_pd(3), IBA 10.2.3).
 ///

@@ -1,4 +1,4 @@
-import Synchronization
+internal import Synchronization
 
 /// Reading and writing the memory. Spans and pointers must not leave their closure: the buffer is kept only so long.
 extension RegisteredBuffer {

@@ -1,4 +1,4 @@
-import Provider
+internal import Provider
 
 /// Memory that requests can use: allocated on whole pages, zero at first, shared with the endpoint from the start (a
 /// sealed memfd) and registered.

@@ -1,6 +1,6 @@
-import CLinux
-import CVRDMAABI
-import Provider
+internal import CLinux
+internal import CVRDMAABI
+internal import Provider
 
 /// The memory regions that the posted requests of one queue use, each kept alive until the last request that uses it is
 /// complete.

@@ -1,5 +1,5 @@
-import CVRDMAABI
-import Provider
+internal import CVRDMAABI
+internal import Provider
 
 /// Queue entries are written field by field, each once, straight into shared memory.
 ///

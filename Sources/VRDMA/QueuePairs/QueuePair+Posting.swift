@@ -1,5 +1,5 @@
-import CVRDMAABI
-import Provider
+internal import CVRDMAABI
+internal import Provider
 
 /// Posting (ibv_post_send(3), ibv_post_recv(3)). Several threads may post at once. Nothing is allocated and no system
 /// call is made while the endpoint is awake.

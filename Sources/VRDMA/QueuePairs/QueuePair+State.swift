@@ -1,4 +1,4 @@
-import Provider
+internal import Provider
 
 extension QueuePair {
     /// The state after the last change or `query()`. An error that the device found since shows in `query()` only.

@@ -1,4 +1,4 @@
-import Provider
+internal import Provider
 
 /// A reliable connection's end: a send queue and a receive queue (ibv_create_qp(3), IBA 10.2.4).
 ///

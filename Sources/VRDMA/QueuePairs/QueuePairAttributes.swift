@@ -1,4 +1,4 @@
-import CVRDMAABI
+internal import CVRDMAABI
 
 /// Attributes of a queue pair (`struct ibv_qp_attr`, ibv_modify_qp(3), IBA 11.2.5.2). Those that are nil stay as they
 /// are; which ones a transition must and may have stands in the manual page.

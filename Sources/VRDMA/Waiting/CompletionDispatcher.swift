@@ -1,6 +1,6 @@
-import CVRDMAABI
-import Glibc
-import Provider
+internal import CVRDMAABI
+internal import Glibc
+internal import Provider
 
 /// The completion channel that all completion queues of a device share whose completions are awaited by tasks: takes
 /// the events and wakes the tasks of the queue that each one names.

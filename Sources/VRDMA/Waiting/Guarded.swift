@@ -1,4 +1,4 @@
-import LinuxIO
+internal import LinuxIO
 
 /// A value that one thread at a time can reach. The lock is one of pthreads, which the thread sanitizer knows.
 final class Guarded<Value>: @unchecked Sendable {

@@ -1,5 +1,5 @@
-import Glibc
-import LinuxIO
+internal import Glibc
+internal import LinuxIO
 
 /// Told on the reactor's thread that a descriptor has become readable or was closed by its peer. Must not block.
 protocol ReadinessHandler: AnyObject, Sendable {
