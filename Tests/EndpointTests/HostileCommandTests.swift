@@ -12,7 +12,7 @@ struct HostileCommandTests {
         var limits = DeviceLimits()
         limits.queuePairsPerGuest = 64
         limits.completionQueuesPerGuest = 64
-        limits.contextsPerGuest = 8
+        limits.contextsPerGuest = 3
         let endpoint = SimulatedEndpoint(limits: limits)
         let innocents = try Innocents(endpoint, using: &generator)
         let guest = try endpoint.addGuest()
@@ -24,14 +24,15 @@ struct HostileCommandTests {
             #expect((reply.sequence, reply.opcode) == (command.sequence, command.opcode))
             if reply.status == 0 { succeeded += 1 }
             commands.learn(command, reply)
-            if turn % 4 == 0 { endpoint.poll() }
+            if turn % 4 == 0 { commands.scribble(endpoint.device, using: &generator) }
+            if turn % 4 == 1 { endpoint.poll() }
+            if turn % 16 == 1 { Invariants.check(endpoint) }
             if turn % 250 == 0 {
-                Invariants.check(endpoint)
                 innocents.check(using: &generator)
             }
         }
         // The commands are no mere noise: many of them are carried out.
-        #expect(succeeded > 150)
+        #expect(succeeded > 400)
         Invariants.check(endpoint)
         guest.remove()
         Invariants.check(endpoint)
