@@ -17,11 +17,12 @@ package final class PacketListener: Sendable {
         atexit { PacketListener.removePath() }
     }
 
-    /// The connection that waits and the descriptors of its first packet; nil when there is none.
+    /// The connection that waits, which blocks, and the descriptors of its first packet; nil when there is none.
     package func accept() -> (FileDescriptor, [FileDescriptor])? {
         guard let socket = try? PacketSocket.accept(listener) else { return nil }
+        _ = fcntl(socket.rawValue, F_SETFL, 0)
         return withUnsafeTemporaryAllocation(byteCount: 512, alignment: 8) { buffer in
-            guard let received = try? PacketSocket.receive(socket.rawValue, into: buffer, blocking: false) else {
+            guard let received = try? PacketSocket.receive(socket.rawValue, into: buffer) else {
                 return nil
             }
             return (socket, received.descriptors)
