@@ -91,6 +91,7 @@ import Verbs
 
     @Test func armedQueuesHaveOneEventEach() throws {
         let driver = try FakeGuestDriver()
+        defer { driver.die() }
         let context = try ProviderContext.open(socketPath: driver.path)
         let channel = try context.createCompletionChannel()
         let queues = try (0..<3).map { _ in try context.createCompletionQueue(entries: 4, channel: channel.handle) }
@@ -140,6 +141,7 @@ import Verbs
 
     @Test func aWelcomeThatIsNoneIsRefused() throws {
         let driver = try FakeGuestDriver()
+        defer { driver.die() }
         driver.welcome.major = 99
         #expect(throws: Errno.protocolNotSupported) { try ProviderContext.open(socketPath: driver.path) }
         driver.welcome.status = UInt32(EACCES)
