@@ -17,6 +17,11 @@ struct IdlePolicy {
     let idleSpinNanoseconds: UInt64
     /// Looks before the processor is offered to others.
     static let spinsBeforeYield: UInt32 = 32
+    /// Looks before that when the last yield let somebody run: an application that waits on this processor should not wait
+    /// long, yet an answer from another processor is there within a microsecond.
+    static let spinsWhenShared: UInt32 = 8
+    /// A yield without anybody to yield to takes less.
+    static let switchNanoseconds: UInt64 = 800
     /// A yield that took so long means that somebody computes on this processor without ever waiting, as programs do
     /// that poll their own memory. Then only a wake-up brings the endpoint back quickly, and it had better sleep.
     static let longYieldNanoseconds: UInt64 = 200_000
@@ -28,6 +33,7 @@ struct IdlePolicy {
     private var idleSinceNanoseconds: UInt64?
     private var idleLooks: UInt32 = 0
     private var crowdedUntilNanoseconds: UInt64 = 0
+    private var sharesProcessor = false
 
     init(idleSpinNanoseconds: UInt64) {
         self.idleSpinNanoseconds = idleSpinNanoseconds
@@ -49,11 +55,12 @@ struct IdlePolicy {
         idleLooks &+= 1
         let isCrowded = now < crowdedUntilNanoseconds
         if now &- since >= idleSpinNanoseconds || (isCrowded && idleLooks > Self.spinsWhenCrowded) { return .sleep }
-        return idleLooks > Self.spinsBeforeYield ? .yield : .spin
+        return idleLooks > (sharesProcessor ? Self.spinsWhenShared : Self.spinsBeforeYield) ? .yield : .spin
     }
 
     /// How long a yield took until this thread ran again, at `now`.
     mutating func didYield(nanoseconds: UInt64, now: UInt64) {
+        sharesProcessor = nanoseconds > Self.switchNanoseconds
         if nanoseconds > Self.longYieldNanoseconds { crowdedUntilNanoseconds = now &+ Self.crowdedNanoseconds }
     }
 
