@@ -95,6 +95,23 @@ struct StateTests {
         Invariants.check(pair.endpoint)
     }
 
+    /// After RESET both queues begin at their first entry again, wherever they were.
+    @Test(arguments: [3, 128, 200])
+    func resetBeginsAnew(count: Int) throws {
+        let pair = try ConnectedPair()
+        for round in 0..<2 {
+            for turn in 0..<count {
+                let value = UInt8(truncatingIfNeeded: turn + round)
+                pair.a.buffer.write([value])
+                pair.b.queuePair.postReceive(UInt64(turn), pair.b.buffer.element(turn, 1))
+                #expect(pair.run(.send(pair.a.buffer.element(0, 1))).map(\.entry) == [UInt32(turn)])
+                #expect(pair.b.receiveQueue.drain().map(\.entry) == [UInt32(turn)])
+                #expect(pair.b.buffer.bytes(turn..<turn + 1) == [value])
+            }
+            try pair.reconnect()
+        }
+    }
+
     /// Receives may be posted in INIT, before there is a connection (10.3.1.2), and are used by the first SEND.
     @Test func receivesOfInit() throws {
         let pair = try ConnectedPair(isConnected: false)
