@@ -18,6 +18,9 @@ package struct ContextCore {
     @inlinable
     var fatal: SharedIndex { SharedIndex(words) }
 
+    /// 1 when the last yield of a waiting thread let somebody else run.
+    var sharesProcessor: SharedIndex { SharedIndex(words + 4) }
+
     func deallocate() {
         queuePairs.deallocate()
         words.deallocate()

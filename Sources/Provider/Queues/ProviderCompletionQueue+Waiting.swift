@@ -5,6 +5,10 @@ import LinuxIO
 extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
     /// Empty polls during which the processor is kept while the endpoint works on another one.
     private static var spinLimit: UInt32 { 64 }
+    /// The same when the last yield let somebody run: the peer of a ping-pong, most likely, who has the answer.
+    private static var sharedSpinLimit: UInt32 { 4 }
+    /// A yield without anybody to yield to takes less.
+    private static var switchNanoseconds: UInt64 { 800 }
     /// Empty polls between two looks at whether the device is still there.
     private static var livenessInterval: UInt32 { 1024 }
 
@@ -21,10 +25,14 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
         let endpointProcessor = core.pointee.doorbells.endpointProcessor.relaxed()
         let endpointRunsElsewhere =
             endpointProcessor != 0 && endpointProcessor != Scheduling.currentProcessor &+ 1
-        if endpointRunsElsewhere && emptyPolls <= Self.spinLimit {
+        let spinLimit = core.pointee.sharesProcessor.relaxed() == 0 ? Self.spinLimit : Self.sharedSpinLimit
+        if endpointRunsElsewhere && emptyPolls <= spinLimit {
             clinux_pause()
         } else {
+            let before = MonotonicClock.nowNanoseconds
             Scheduling.yield()
+            let hasSwitched = MonotonicClock.nowNanoseconds &- before > Self.switchNanoseconds
+            core.pointee.sharesProcessor.storeRelaxed(hasSwitched ? 1 : 0)
         }
         return false
     }
