@@ -80,7 +80,9 @@ enum BenchCommandLine {
 extension CommandLineArguments {
     /// The value of an option that must be given.
     func required(_ option: String) throws(BenchError) -> String {
-        guard let text = value(of: option) else { throw BenchError("option '--\(option)' is missing") }
+        guard let text = value(of: option) else {
+            throw BenchError("option '--\(option)' is missing", isWrongUse: true)
+        }
         return text
     }
 
@@ -89,7 +91,8 @@ extension CommandLineArguments {
         guard let text = value(of: option) else { return standard }
         guard let number = Int(text), range.contains(number) else {
             throw BenchError(
-                "option '--\(option)': '\(text)' is no number from \(range.lowerBound) to \(range.upperBound)")
+                "option '--\(option)': '\(text)' is no number from \(range.lowerBound) to \(range.upperBound)",
+                isWrongUse: true)
         }
         return number
     }
@@ -99,12 +102,12 @@ extension CommandLineArguments {
         _ option: String, default standard: Choice?
     ) throws(BenchError) -> Choice {
         guard let text = value(of: option) else {
-            guard let standard else { throw BenchError("option '--\(option)' is missing") }
+            guard let standard else { throw BenchError("option '--\(option)' is missing", isWrongUse: true) }
             return standard
         }
         guard let choice = Choice(rawValue: text) else {
             let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-            throw BenchError("option '--\(option)': '\(text)' is none of \(known)")
+            throw BenchError("option '--\(option)': '\(text)' is none of \(known)", isWrongUse: true)
         }
         return choice
     }

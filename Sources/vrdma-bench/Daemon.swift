@@ -19,12 +19,21 @@ final class Daemon {
         var pointers = arguments.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }
         var process = pid_t()
-        let error = posix_spawn(&process, path, nil, nil, &pointers, environ)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // The daemon takes the signals that this program keeps for its own thread.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        let error = posix_spawn(&process, path, nil, &attributes, &pointers, environ)
         guard error == 0 else {
             unlink(configurationPath)
             throw BenchError("\(path) does not start: \(String(cString: strerror(error)))")
         }
         identifier = process
+        Interruption.add(process)
     }
 
     /// Waits until applications can connect.
@@ -46,8 +55,13 @@ final class Daemon {
         if !isOver { kill(identifier, SIGTERM) }
     }
 
-    /// Ends it and waits for its end.
+    /// Ends it, waits for its end and removes its files.
     func stop() {
+        defer {
+            Interruption.remove(identifier)
+            unlink(configurationPath)
+            unlink(socketPath)
+        }
         requestStop()
         for _ in 0..<Self.stopLimitMilliseconds where !isOver {
             var status: Int32 = 0
@@ -61,8 +75,6 @@ final class Daemon {
 
     deinit {
         stop()
-        unlink(configurationPath)
-        unlink(socketPath)
     }
 
     /// Nanoseconds of processor time that all its threads have used (proc(5), schedstat).

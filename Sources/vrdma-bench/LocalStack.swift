@@ -13,6 +13,7 @@ final class LocalStack {
         guard mkdtemp(&template) != nil else { throw BenchError("no temporary directory in /tmp") }
         let directory = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.directory = directory
+        try Interruption.prepare(directory: directory)
         let configuration = """
             [endpoint]
             socket = \(directory)/endpoint.sock

@@ -38,10 +38,11 @@ struct TestPlan: LosslessStringConvertible {
         if kind == .fetchAndAdd { byteCount = 8 }
         if kind == .writePingPong { byteCount = max(byteCount, 2) }
         if wait != .poll, kind != .sendPingPong {
-            throw BenchError("option '--wait': only send-pingpong can wait otherwise than by polling")
+            throw BenchError("option '--wait': only send-pingpong can wait otherwise than by polling", isWrongUse: true)
         }
         guard signalEvery % list == 0 else {
-            throw BenchError("option '--signal-every': a multiple of --list, so that lists end with a completion")
+            throw BenchError(
+                "option '--signal-every': a multiple of --list, so that lists end with a completion", isWrongUse: true)
         }
     }
 

@@ -9,6 +9,6 @@ case .run(let arguments):
         try BenchCommands.run(arguments)
     } catch {
         complain("vrdma-bench: \(error)")
-        exit(1)
+        exit((error as? BenchError)?.isWrongUse == true ? 2 : 1)
     }
 }
