@@ -46,8 +46,12 @@ enum Interruption {
 
     private static func end() {
         started.withLock { started in
-            for process in started.processes { kill(process, SIGTERM) }
-            for process in started.processes { waitpid(process, nil, 0) }
+            // The guests go before the endpoint, which was started first.
+            let guests = started.processes.dropFirst()
+            for processes in [guests, started.processes.prefix(1)] {
+                for process in processes { kill(process, SIGTERM) }
+                for process in processes { waitpid(process, nil, 0) }
+            }
             guard let directory = started.directory else { return }
             for name in Files.names(in: directory) { unlink("\(directory)/\(name)") }
             rmdir(directory)

@@ -2,10 +2,15 @@ internal import CVRDMAABI
 
 /// The largest payload of a packet; the values of `enum ibv_mtu` (ibv_query_port(3)).
 public enum PathMTU: UInt32, BitwiseCopyable, Hashable, Sendable, CaseIterable {
+    /// 256 bytes.
     case bytes256 = 1
+    /// 512 bytes.
     case bytes512 = 2
+    /// 1024 bytes.
     case bytes1024 = 3
+    /// 2048 bytes.
     case bytes2048 = 4
+    /// 4096 bytes, the most.
     case bytes4096 = 5
 
     /// The size in bytes.
