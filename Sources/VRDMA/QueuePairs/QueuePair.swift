@@ -128,8 +128,7 @@ extension QueuePair.Capabilities {
         }
         return QueuePairCapabilities(
             maxSendRequests: try checked(maxSendRequests, "maxSendRequests", device.maxWorkRequests),
-            // The device makes no queue pair without a receive queue; one of a single entry costs next to nothing.
-            maxReceiveRequests: max(1, try checked(maxReceiveRequests, "maxReceiveRequests", device.maxWorkRequests)),
+            maxReceiveRequests: try checked(maxReceiveRequests, "maxReceiveRequests", device.maxWorkRequests),
             maxSendElements: try checked(maxSendElements, "maxSendElements", device.maxElements),
             maxReceiveElements: try checked(maxReceiveElements, "maxReceiveElements", device.maxElements),
             maxInlineBytes: try checked(maxInlineBytes, "maxInlineBytes", device.maxInlineBytes))

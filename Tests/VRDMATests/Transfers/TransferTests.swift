@@ -156,6 +156,22 @@ extension IntegrationTests {
             #expect(try pair.first.completion().isSuccess)
         }
 
+        @Test func queuePairsThatReceiveNothing() throws {
+            let installation = try Installation()
+            let capabilities = QueuePair.Capabilities(maxReceiveRequests: 0)
+            let pair = try Pair(installation.open("a"), installation.open("b"), capabilities: capabilities)
+            let source = try pair.first.buffer(8)
+            let target = try pair.second.buffer(8)
+            source.store(7 as UInt64)
+            try pair.first.queuePair.post(.write(source[...], to: target.remote))
+            #expect(try pair.first.completion().isSuccess)
+            #expect(target.load(as: UInt64.self) == 7)
+            let error = #expect(throws: VerbsError.self) {
+                try pair.first.queuePair.post(ReceiveRequest(source[...]))
+            }
+            #expect(error?.code == .outOfMemory)
+        }
+
         @Test func zeroBasedAndOtherAddresses() throws {
             let installation = try Installation()
             let pair = try Pair(installation.open("a"), installation.open("b"))
