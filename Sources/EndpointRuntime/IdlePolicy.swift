@@ -25,14 +25,17 @@ struct IdlePolicy {
     /// A yield that took so long means that somebody computes on this processor without ever waiting, as programs do
     /// that poll their own memory. Then only a wake-up brings the endpoint back quickly, and it had better sleep.
     static let longYieldNanoseconds: UInt64 = 200_000
-    /// How long it is believed to be so; the next yield after that may be long again.
-    static let crowdedNanoseconds: UInt64 = 1_000_000_000
+    /// How long it is believed to be so at first: programs compute for a while before they wait for messages. Each time
+    /// that the next yield is as long again, it is believed for twice the time, up to the longest.
+    static let crowdedNanoseconds: UInt64 = 10_000_000
+    static let longestCrowdedNanoseconds: UInt64 = 1_000_000_000
     /// Looks before it sleeps meanwhile.
     static let spinsWhenCrowded: UInt32 = 4
 
     private var idleSinceNanoseconds: UInt64?
     private var idleLooks: UInt32 = 0
     private var crowdedUntilNanoseconds: UInt64 = 0
+    private var nextCrowdedNanoseconds = crowdedNanoseconds
     private var sharesProcessor = false
 
     init(idleSpinNanoseconds: UInt64) {
@@ -61,7 +64,12 @@ struct IdlePolicy {
     /// How long a yield took until this thread ran again, at `now`.
     mutating func didYield(nanoseconds: UInt64, now: UInt64) {
         sharesProcessor = nanoseconds > Self.switchNanoseconds
-        if nanoseconds > Self.longYieldNanoseconds { crowdedUntilNanoseconds = now &+ Self.crowdedNanoseconds }
+        if nanoseconds > Self.longYieldNanoseconds {
+            crowdedUntilNanoseconds = now &+ nextCrowdedNanoseconds
+            nextCrowdedNanoseconds = min(2 * nextCrowdedNanoseconds, Self.longestCrowdedNanoseconds)
+        } else {
+            nextCrowdedNanoseconds = Self.crowdedNanoseconds
+        }
     }
 
     /// Slept, and woke up.

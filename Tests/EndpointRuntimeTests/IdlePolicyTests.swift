@@ -78,4 +78,37 @@ struct IdlePolicyTests {
         policy.didSleep()
         for _ in 0..<100 { #expect(policy.next(now: 1000 + IdlePolicy.crowdedNanoseconds) != .sleep) }
     }
+
+    /// Each long yield in a row is believed for twice the time, and one that is short ends that.
+    @Test func crowdedAgain() {
+        var policy = IdlePolicy(idleSpinNanoseconds: .max)
+        let long = IdlePolicy.longYieldNanoseconds + 1
+        let first = IdlePolicy.crowdedNanoseconds
+        policy.didYield(nanoseconds: long, now: 0)
+        #expect(sleeps(&policy, at: first - 1) && !sleeps(&policy, at: first))
+        policy.didYield(nanoseconds: long, now: 0)
+        #expect(sleeps(&policy, at: 2 * first - 1) && !sleeps(&policy, at: 2 * first))
+        for _ in 0..<20 { policy.didYield(nanoseconds: long, now: 0) }
+        #expect(sleeps(&policy, at: IdlePolicy.longestCrowdedNanoseconds - 1))
+        #expect(!sleeps(&policy, at: IdlePolicy.longestCrowdedNanoseconds))
+        policy.didYield(nanoseconds: 0, now: 0)
+        policy.didYield(nanoseconds: long, now: 0)
+        #expect(!sleeps(&policy, at: first))
+    }
+
+    /// Who shares its processor with one that waits gives it away sooner.
+    @Test func sharedProcessor() {
+        var policy = IdlePolicy(idleSpinNanoseconds: .max)
+        policy.didYield(nanoseconds: IdlePolicy.switchNanoseconds + 1, now: 0)
+        for look in 0..<UInt64(IdlePolicy.spinsWhenShared) { #expect(policy.next(now: look) == .spin) }
+        #expect(policy.next(now: 100) == .yield)
+        policy.didYield(nanoseconds: 300, now: 200)
+        policy.didWork()
+        for look in 0..<UInt64(IdlePolicy.spinsBeforeYield) { #expect(policy.next(now: 300 + look) == .spin) }
+    }
+
+    private func sleeps(_ policy: inout IdlePolicy, at now: UInt64) -> Bool {
+        policy.didSleep()
+        return (0..<40).contains { _ in policy.next(now: now) == .sleep }
+    }
 }
