@@ -126,28 +126,58 @@ static inline void clinux_pause(void)
 }
 
 /*
- * Copies so that whoever sees the last byte sees all: the tail is stored after
- * a release fence.  Source and destination may be written by others meanwhile,
- * and may overlap.
+ * Stores less than a word in pieces of its natural alignment, lowest address
+ * first, each visible after the one before.
+ */
+static inline void clinux_store_ascending(uint8_t *to, uint64_t value, size_t bytes)
+{
+    while (bytes > 0) {
+        uintptr_t address = (uintptr_t)to;
+        size_t taken = 1;
+        if ((address & 3) == 0 && bytes >= 4) {
+            __atomic_store_n((uint32_t *)(void *)to, (uint32_t)value, __ATOMIC_RELEASE);
+            taken = 4;
+        } else if ((address & 1) == 0 && bytes >= 2) {
+            __atomic_store_n((uint16_t *)(void *)to, (uint16_t)value, __ATOMIC_RELEASE);
+            taken = 2;
+        } else {
+            __atomic_store_n(to, (uint8_t)value, __ATOMIC_RELEASE);
+        }
+        to += taken;
+        value >>= 8 * taken;
+        bytes -= taken;
+    }
+}
+
+/*
+ * Copies so that whoever sees the last byte sees all: what lies in the last
+ * aligned word is stored after the rest, and never across a cache line, whose
+ * halves could become visible in any order.  Aligned 8, 4 and 2 bytes appear
+ * at once, as programs expect that poll a flag.  Source and destination may be
+ * written by others meanwhile, and may overlap.
  */
 static inline void clinux_copy_last_byte_last(void *destination, const void *source, size_t bytes)
 {
     uint8_t *to = (uint8_t *)destination;
     const uint8_t *from = (const uint8_t *)source;
-    if (bytes == 0)
-        return;
-    if (bytes > 8) {
-        size_t body = bytes - 8;
-        uint64_t last;
-        memcpy(&last, from + body, 8);
-        memmove(to, from, body);
-        __atomic_thread_fence(__ATOMIC_RELEASE);
-        memcpy(to + body, &last, 8);
-        return;
+    size_t tail = ((uintptr_t)to + bytes) & 7;
+    uint64_t last = 0;
+    if (bytes >= 8) {
+        memcpy(&last, from + bytes - 8, 8);
+        if (tail == 0) {
+            memmove(to, from, bytes - 8);
+            __atomic_store_n((uint64_t *)(void *)(to + bytes - 8), last, __ATOMIC_RELEASE);
+            return;
+        }
+        last >>= 8 * (8 - tail);
+        memmove(to, from, bytes - tail);
+        to += bytes - tail;
+    } else {
+        for (size_t i = 0; i < bytes; i++)
+            last |= (uint64_t)from[i] << (8 * i);
+        tail = bytes;
     }
-    for (size_t i = 0; i < bytes; i++) {
-        __atomic_store_n(to + i, __atomic_load_n(from + i, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
-    }
+    clinux_store_ascending(to, last, tail);
 }
 
 /* errno, which is a macro, for callers that must keep it. */
