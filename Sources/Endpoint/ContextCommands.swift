@@ -13,7 +13,8 @@ extension Device {
         guard descriptors.count == 3, EventDescriptor.isEventDescriptor(descriptors[1]),
             PacketSocket.isPacketSocket(descriptors[2])
         else { throw .invalidArgument }
-        guard guest.contexts.count < guest.limits.contextsPerGuest else { throw .outOfMemory }
+        guard guest.contexts.count < guest.limits.contextsPerGuest, guest.regions.count < guest.limits.regionsPerGuest
+        else { throw .outOfMemory }
         let mapping = try map(descriptors[0], guest: guest)
         guard let doorbells = DoorbellTree(mapping) else { throw .invalidArgument }
         guard doorbells.isCompatible else { throw .protocolNotSupported }
