@@ -22,26 +22,35 @@ enum Tool {
             return EmbeddedCommand.run(arguments[1])
         }
         do {
-            switch try interface.parse(arguments) {
-            case .print(let text):
-                print(text, terminator: "")
-                return 0
-            case .run(let given):
-                return try run(given)
-            }
-        } catch let error as CommandLineError {
-            DaemonCommandLine.complain(error)
-            return 2
-        } catch let error as ToolError {
-            DaemonCommandLine.complain("vrdma: \(error)")
-            return error.status
+            return try answer(arguments)
         } catch {
-            DaemonCommandLine.complain("vrdma: \(error)")
-            return 1
+            // The shell that evaluates the output sees no exit status of this process.
+            if arguments.first == EnvCommand.interface.name { print("false") }
+            return complain(error)
         }
     }
 
-    private static func run(_ arguments: CommandLineArguments) throws(ToolError) -> Int32 {
+    private static func answer(_ arguments: [String]) throws -> Int32 {
+        switch try interface.parse(arguments) {
+        case .print(let text):
+            print(text, terminator: "")
+            return 0
+        case .run(let given):
+            return try run(given)
+        }
+    }
+
+    /// Says why a command failed. Returns the exit status.
+    private static func complain(_ error: any Error) -> Int32 {
+        if let error = error as? CommandLineError {
+            DaemonCommandLine.complain(error)
+            return 2
+        }
+        DaemonCommandLine.complain("vrdma: \(error)")
+        return (error as? ToolError)?.status ?? 1
+    }
+
+    private static func run(_ arguments: CommandLineArguments) throws -> Int32 {
         switch arguments.command {
         case "run": try RunCommand.run(arguments)
         case "env": try EnvCommand.run(arguments)

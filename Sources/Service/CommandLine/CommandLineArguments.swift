@@ -52,7 +52,7 @@ extension CommandLineInterface {
         if let sole = soleCommand { return try parse(&rest, as: sole) }
         switch rest.first {
         case nil: throw failure("a command is missing; known: \(commands.map(\.name).joined(separator: ", "))")
-        case "--help": return .print(helpText())
+        case "--help", "-h": return .print(helpText())
         case "--version": return .print(versionText)
         default: break
         }
@@ -81,11 +81,11 @@ extension CommandLineInterface {
                 }
                 continue
             }
-            if argument == "--help" { return .print(helpText(of: command)) }
+            if argument == "--help" || argument == "-h" { return .print(helpText(of: command)) }
             if argument == "--version" { return .print(versionText) }
             try read(argument, &rest, of: command, into: &result)
         }
-        try checkOperands(result.operands.count, of: command)
+        try checkOperands(result.operands, of: command)
         return .run(result)
     }
 
@@ -113,10 +113,11 @@ extension CommandLineInterface {
         }
     }
 
-    private func checkOperands(_ count: Int, of command: CommandLineCommand) throws(CommandLineError) {
+    private func checkOperands(_ operands: [String], of command: CommandLineCommand) throws(CommandLineError) {
+        let count = operands.count
         switch command.operands {
         case .none:
-            if count > 0 { throw failure("operands are not expected", command) }
+            if let first = operands.first { throw failure("unexpected operand '\(first)'", command) }
         case .list(let name, let range):
             if count < range.lowerBound { throw failure("\(name) is missing", command) }
             if count > range.upperBound { throw failure("more than \(range.upperBound) \(name)", command) }

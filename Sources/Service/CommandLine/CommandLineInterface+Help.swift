@@ -9,7 +9,7 @@ extension CommandLineInterface {
                 ("--help", "Print this help, or with a command its help."), ("--version", "Print the version."),
             ]
         return "Usage: \(program) COMMAND [OPTION…]\n\n\(Self.wrapped(summary))\n\nCommands and options:\n"
-            + Self.table(rows) + ending
+            + Self.table(rows) + Self.ending(closing)
     }
 
     /// The text of `--help` of one command.
@@ -19,7 +19,7 @@ extension CommandLineInterface {
         }
         let rows = options + [("--help", "Print this help."), ("--version", "Print the version.")]
         return "Usage: \(usage(of: command))\n\n\(Self.wrapped(command.summary))\n\nOptions:\n" + Self.table(rows)
-            + ending
+            + Self.ending(command.closing ?? closing)
     }
 
     private func usage(of command: CommandLineCommand) -> String {
@@ -32,7 +32,7 @@ extension CommandLineInterface {
         }
     }
 
-    private var ending: String {
+    private static func ending(_ closing: String) -> String {
         closing.isEmpty ? "" : "\n\(closing)\n"
     }
 

@@ -34,19 +34,23 @@ package struct CommandLineCommand: Hashable, Sendable {
     package var name: String
     /// One sentence for `--help`.
     package var summary: String
-    /// Its options, beside `--help` and `--version`.
+    /// Its options, beside `--help` (also `-h`) and `--version`.
     package var options: [CommandLineOption]
     /// What may follow them.
     package var operands: CommandLineOperands
+    /// What its `--help` ends with, such as an example; nil means what that of the program ends with.
+    package var closing: String?
 
     /// Creates a command.
     package init(
-        _ name: String, _ summary: String, options: [CommandLineOption] = [], operands: CommandLineOperands = .none
+        _ name: String, _ summary: String, options: [CommandLineOption] = [], operands: CommandLineOperands = .none,
+        closing: String? = nil
     ) {
         self.name = name
         self.summary = summary
         self.options = options
         self.operands = operands
+        self.closing = closing
     }
 }
 

@@ -5,8 +5,9 @@ import Verbs
 /// `vrdma doctor`
 enum DoctorCommand {
     static let interface = CommandLineCommand(
-        "doctor", "Say what is missing for vRDMA on this machine, and how to get it. Ends with 1 if it is needed.",
-        options: [.flag("json", "Print a JSON document.")])
+        "doctor", "Say what is missing for vRDMA on this machine, and how to get it. Exit status 1 when "
+            + "something that is needed is missing.",
+        options: [.flag("json", "Print a JSON document.")], closing: "For example: vrdma doctor --json")
 
     private struct Document: Codable {
         var version: String

@@ -13,7 +13,7 @@ enum EnvCommand {
             .value("address", "ADDR", "The guest's IPv4 or IPv6 address (its GID); 127.0.0.1 for 'default'."),
             .value("pid", "PID", "Keep what is started until this process ends, instead of the calling shell."),
             .flag("preload", "Set LD_PRELOAD as well, for programs whose own library path comes first."),
-        ])
+        ], closing: "For example: eval \"$(vrdma env --guest blue --address 10.1.0.7)\"")
 
     static func run(_ arguments: CommandLineArguments) throws(ToolError) -> Int32 {
         var holder = getppid()

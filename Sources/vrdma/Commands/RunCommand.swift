@@ -11,7 +11,8 @@ enum RunCommand {
             .value("guest", "NAME", "Be this guest instead of 'default'; programs of one guest share its address."),
             .value("address", "ADDR", "The guest's IPv4 or IPv6 address (its GID); 127.0.0.1 for 'default'."),
             .flag("no-preload", "Leave LD_PRELOAD alone; the program must find the library by LD_LIBRARY_PATH."),
-        ], operands: .program(name: "PROGRAM"))
+        ], operands: .program(name: "PROGRAM"),
+        closing: "For example: vrdma run --guest blue --address 10.1.0.7 -- ib_write_bw")
 
     static func run(_ arguments: CommandLineArguments) throws(ToolError) -> Int32 {
         let library = try DropInLibrary.find(scratchDirectory: try RuntimeDirectory.current().path)

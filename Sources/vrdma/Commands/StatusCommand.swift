@@ -13,7 +13,7 @@ enum StatusCommand {
             .value(
                 "admin-socket", "PATH",
                 "Ask the endpoint with this socket instead of this user's own or, without one, the system's."),
-        ])
+        ], closing: "For example: vrdma status --admin-socket /run/vrdma/endpoint-admin.sock")
 
     static func run(_ arguments: CommandLineArguments) throws(ToolError) -> Int32 {
         let document = try ask(arguments.value(of: "admin-socket"))
@@ -37,7 +37,11 @@ enum StatusCommand {
     private static func ask(_ explicit: String?) throws(ToolError) -> Data {
         let paths: [String]
         if let explicit {
-            paths = [explicit]
+            do throws(Errno) {
+                return Data(try AdminQuestion.status(socketPath: explicit))
+            } catch {
+                throw ToolError(noAnswer(explicit, error))
+            }
         } else {
             let directory = try RuntimeDirectory.current()
             paths =
@@ -55,5 +59,16 @@ enum StatusCommand {
         throw ToolError(
             "no endpoint answers (\(problems.joined(separator: "; "))); one runs as long as a program of 'vrdma run' does"
         )
+    }
+
+    /// Why an endpoint's status socket that the user named gives no answer.
+    private static func noAnswer(_ path: String, _ error: Errno) -> String {
+        switch error {
+        case .noSuchFile:
+            "there is no \(path); is the path right (admin-socket of vrdma-endpoint.conf), and does the endpoint run?"
+        case .accessDenied, .notPermitted: "permission denied on \(path); \(SocketRemedy.joinGroup(of: path))"
+        case .connectionRefused: "nobody listens at \(path); start its endpoint (systemctl start vrdma-endpointd)"
+        default: "\(path) does not answer as an endpoint's status socket: \(error)"
+        }
     }
 }

@@ -35,11 +35,19 @@ enum GuestLocation {
         }
         // A program inside of `vrdma run` stays where it is.
         if guest == nil, address == nil, let path = ProcessEnvironment.value("VRDMA_GUEST_SOCKET") {
+            try checkInherited(path)
             return Found(socketPath: path, lease: nil)
         }
         let directory = try RuntimeDirectory.current()
-        if !directory.isExplicit, let path = try systemSocket(name, wanted) {
+        if !directory.isExplicit, let path = try systemSocket(name, wanted, isAskedFor: guest != nil || address != nil)
+        {
             return Found(socketPath: path, lease: nil)
+        }
+        if name != defaultGuest, let wanted, wanted == GuestAddress.parse(defaultAddress) {
+            throw ToolError(
+                "\(defaultAddress) is the address of guest '\(defaultGuest)'; "
+                    + "give guest '\(name)' another one, such as 10.0.0.1",
+                status: 2)
         }
         let request = LeaseRequest(
             guest: name, address: wanted,
@@ -49,11 +57,31 @@ enum GuestLocation {
         return Found(socketPath: lease.socketPath, lease: lease.connection)
     }
 
-    /// The socket of a guest of the system's endpoint, if it has that guest and this user may use it.
-    private static func systemSocket(_ name: String, _ wanted: GID?) throws(ToolError) -> String? {
+    /// A program that cannot reach its guest driver would only see a list of devices that is empty.
+    private static func checkInherited(_ path: String) throws(ToolError) {
+        let (problem, remedy): (String, String)
+        switch GuestDriverProbe.ask(socketPath: path) {
+        case .device: return
+        case .refused(_, let message): (problem, remedy) = ("its guest driver has no device: \(message)", "")
+        case .unreachable(let error) where error == .accessDenied || error == .notPermitted:
+            (problem, remedy) = ("permission denied", "\(SocketRemedy.joinGroup(of: path)), or ")
+        case .unreachable(.connectionRefused): (problem, remedy) = ("nobody listens there", "start its guest driver, or ")
+        case .unreachable(let error): (problem, remedy) = ("\(error)", "")
+        }
+        throw ToolError("VRDMA_GUEST_SOCKET is \(path), but \(problem); \(remedy)unset VRDMA_GUEST_SOCKET")
+    }
+
+    /// The socket of a guest of the system's endpoint, if it has that guest.
+    ///
+    /// - Parameter isAskedFor: the user named the guest or its address, and so must not silently get another one.
+    private static func systemSocket(
+        _ name: String, _ wanted: GID?, isAskedFor: Bool
+    ) throws(ToolError) -> String? {
         let path = GuestConfiguration.applicationSocketPath(of: name)
         switch GuestDriverProbe.ask(socketPath: path) {
-        case .unreachable: return nil
+        case .unreachable(let error):
+            if error == .noSuchFile || !isAskedFor { return nil }
+            throw unreachable(name, path, error)
         case .refused(_, let message):
             throw ToolError("the guest driver at \(path) has no device: \(message)")
         case .device(let identity):
@@ -63,6 +91,18 @@ enum GuestLocation {
                         + "use another name, or leave --address away")
             }
             return path
+        }
+    }
+
+    private static func unreachable(_ name: String, _ path: String, _ error: Errno) -> ToolError {
+        switch error {
+        case .accessDenied, .notPermitted:
+            ToolError("permission denied on \(path); \(SocketRemedy.joinGroup(of: path))")
+        case .connectionRefused:
+            ToolError(
+                "the driver of the system's guest '\(name)' is not running: nobody listens at \(path); "
+                    + "start it (\(SocketRemedy.startDriver(of: name)))")
+        default: ToolError("\(path): \(error)")
         }
     }
 }

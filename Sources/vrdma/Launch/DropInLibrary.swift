@@ -23,7 +23,7 @@ struct DropInLibrary {
         guard FileSystem.exists("\(here)/\(builtNames[0].0)") else {
             throw ToolError(
                 "the drop-in library is neither \(here)/../lib/vrdma/\(name) nor \(here)/\(builtNames[0].0); "
-                    + "install vRDMA, or build it: swift build --product ibverbs")
+                    + "build it with scripts/build in the source tree, or install vRDMA with scripts/install")
         }
         var reason = Errno.noSuchFile
         for directory in ["\(here)/vrdma-drop-in", scratchDirectory.map { "\($0)/lib" }].compactMap(\.self) {

@@ -21,7 +21,7 @@ struct StatusReport {
         let endpoint = status.endpoint
         return
             "vRDMA endpoint \(status.version), process \(endpoint.pid), up \(Self.duration(endpoint.uptimeSeconds)), "
-            + "adapter \(endpoint.adapter); slept \(endpoint.sleeps) times, \(endpoint.polls) turns; "
+            + "adapter \(endpoint.adapter); "
             + "\(status.guests.count) of \(endpoint.guestLimit) guests\n"
     }
 
