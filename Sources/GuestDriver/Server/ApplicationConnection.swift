@@ -28,6 +28,8 @@ final class ApplicationConnection {
     /// There may be something to read: the poller reports only what is new.
     var isReadable = false
     var isQueued = false
+    /// It had a context at some time, and so is more than a question for the device.
+    var hasOpenedContext = false
     /// Events that did not fit in the socket.
     var lostEventCount: UInt64 = 0
 

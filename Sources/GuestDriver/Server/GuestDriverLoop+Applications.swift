@@ -68,14 +68,16 @@ extension GuestDriverLoop {
         application.state = .active
         transient.remove(application.identifier)
         router.connect(application.identifier, processIdentifier: application.credentials.processIdentifier)
-        log.info(
-            "an application connected",
-            [
-                .init("application", application.identifier.rawValue),
-                .init("process", application.credentials.processIdentifier),
-                .init("user", application.credentials.userIdentifier),
-                .init("group", application.credentials.groupIdentifier),
-            ])
+        log.debug("an application said hello", identification(of: application))
+    }
+
+    private func identification(of application: ApplicationConnection) -> [LogRecord.Field] {
+        [
+            .init("application", application.identifier.rawValue),
+            .init("process", application.credentials.processIdentifier),
+            .init("user", application.credentials.userIdentifier),
+            .init("group", application.credentials.groupIdentifier),
+        ]
     }
 
     private var availability: ApplicationHandshake.Availability {
@@ -114,6 +116,12 @@ extension GuestDriverLoop {
     /// Gives an application its answer, and its next turn.
     func answer(_ identifier: ApplicationIdentifier, _ message: vrdma_message) {
         guard let application = applications[identifier] else { return }
+        if message.opcode == UInt16(VRDMA_OP_OPEN_CONTEXT.rawValue), message.status == 0,
+            !application.hasOpenedContext
+        {
+            application.hasOpenedContext = true
+            log.info("an application connected", identification(of: application))
+        }
         if application.send(message) {
             enqueue(application)
         } else {
@@ -131,12 +139,16 @@ extension GuestDriverLoop {
         if let message = router.disconnect(application.identifier, nowNanoseconds: nowNanoseconds) {
             endpointLink?.enqueue(message)
         }
-        log.info(
-            "an application is gone",
-            [
-                .init("application", application.identifier.rawValue),
-                .init("process", application.credentials.processIdentifier),
-                .init("lost-events", application.lostEventCount),
-            ])
+        let fields: [LogRecord.Field] = [
+            .init("application", application.identifier.rawValue),
+            .init("process", application.credentials.processIdentifier),
+            .init("lost-events", application.lostEventCount),
+        ]
+        // Questions for the device, as of vrdma run and doctor, come and go all the time.
+        if application.hasOpenedContext {
+            log.info("an application is gone", fields)
+        } else {
+            log.debug("an application is gone", fields)
+        }
     }
 }

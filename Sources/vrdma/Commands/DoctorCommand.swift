@@ -5,7 +5,8 @@ import Verbs
 /// `vrdma doctor`
 enum DoctorCommand {
     static let interface = CommandLineCommand(
-        "doctor", "Say what is missing for vRDMA on this machine, and how to get it. Exit status 1 when "
+        "doctor",
+        "Say what is missing for vRDMA on this machine, and how to get it. Exit status 1 when "
             + "something that is needed is missing.",
         options: [.flag("json", "Print a JSON document.")], closing: "For example: vrdma doctor --json")
 

@@ -1,6 +1,4 @@
-import GuestDriver
 import LinuxIO
-import Service
 import Verbs
 
 /// What is installed, and what runs.
@@ -9,7 +7,7 @@ enum InstallationExamination {
         var findings = [library()]
         findings += programs("ibverbs-utils", ["ibv_devices", "ibv_devinfo", "ibv_rc_pingpong"])
         findings += programs("perftest", ["ib_write_bw", "ib_write_lat"])
-        findings += [runtimeDirectory(), systemEndpoint(), ownEndpoint(), realDevices(), softRoCE()]
+        findings += [runtimeDirectory()] + GuestExamination.findings() + [ownEndpoint(), realDevices(), softRoCE()]
         if let toolchain = toolchain() { findings.append(toolchain) }
         return findings
     }
@@ -20,7 +18,8 @@ enum InstallationExamination {
             return .ok("drop-in library", try DropInLibrary.find(scratchDirectory: directory.path).path)
         } catch {
             return .missing(
-                "drop-in library", error.description, remedy: "scripts/install, or swift build --product ibverbs")
+                "drop-in library", error.description,
+                remedy: "scripts/build in the source tree, or scripts/install")
         }
     }
 
@@ -45,24 +44,6 @@ enum InstallationExamination {
             return .missing(
                 "runtime directory", error.description,
                 remedy: "set VRDMA_RUNTIME_DIR to a directory that is this user's alone")
-        }
-    }
-
-    private static func systemEndpoint() -> Finding {
-        let path = GuestConfiguration.applicationSocketPath(of: "default")
-        let subject = "system endpoint"
-        switch GuestDriverProbe.ask(socketPath: path) {
-        case .device(let identity):
-            return .ok(subject, "guest '\(identity.name)' at \(identity.address), used by vrdma run")
-        case .refused(_, let message):
-            return .warn(
-                subject, "\(path): \(message)", remedy: "systemctl status vrdma-endpointd vrdma-guestd@default")
-        case .unreachable(.accessDenied):
-            return .warn(
-                subject, "this user may not open \(path); vrdma run starts one of its own",
-                remedy: "add the user to the socket's group: adduser USER vrdma")
-        case .unreachable:
-            return .ok(subject, "none; vrdma run starts one for this user")
         }
     }
 

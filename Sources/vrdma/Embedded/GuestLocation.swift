@@ -65,7 +65,8 @@ enum GuestLocation {
         case .refused(_, let message): (problem, remedy) = ("its guest driver has no device: \(message)", "")
         case .unreachable(let error) where error == .accessDenied || error == .notPermitted:
             (problem, remedy) = ("permission denied", "\(SocketRemedy.joinGroup(of: path)), or ")
-        case .unreachable(.connectionRefused): (problem, remedy) = ("nobody listens there", "start its guest driver, or ")
+        case .unreachable(.connectionRefused):
+            (problem, remedy) = ("nobody listens there", "start its guest driver, or ")
         case .unreachable(let error): (problem, remedy) = ("\(error)", "")
         }
         throw ToolError("VRDMA_GUEST_SOCKET is \(path), but \(problem); \(remedy)unset VRDMA_GUEST_SOCKET")

@@ -64,7 +64,16 @@ struct RuntimeDirectory: Hashable {
         }
         var status = stat()
         guard lstat(path, &status) == 0 else { throw ToolError("\(path): \(Errno.current)") }
-        guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid() else {
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        // The user named something that others need: to remove it, or to change its mode, would harm them.
+        let isShared = status.st_uid != geteuid() || status.st_mode & S_ISVTX != 0
+        if isExplicit, !isDirectory || isShared {
+            throw ToolError(
+                "\(path) is not a directory of this user alone; VRDMA_RUNTIME_DIR must be a directory owned by "
+                    + "\(CurrentUser.name) with mode 0700"
+                    + (isDirectory ? "; name one below it, such as \(path)/vrdma-\(geteuid())" : ""))
+        }
+        guard isDirectory, status.st_uid == geteuid() else {
             throw ToolError(
                 "\(path) is not a directory of this user; remove it, or set VRDMA_RUNTIME_DIR to another path")
         }
