@@ -67,7 +67,8 @@ enum StatusCommand {
         case .noSuchFile:
             "there is no \(path); is the path right (admin-socket of vrdma-endpoint.conf), and does the endpoint run?"
         case .accessDenied, .notPermitted: "permission denied on \(path); \(SocketRemedy.joinGroup(of: path))"
-        case .connectionRefused: "nobody listens at \(path); start its endpoint (systemctl start vrdma-endpointd)"
+        case .connectionRefused:
+            "nobody listens at \(path); if the path is right, start its endpoint (systemctl start vrdma-endpointd)"
         default: "\(path) does not answer as an endpoint's status socket: \(error)"
         }
     }

@@ -67,7 +67,7 @@ enum GuestLocation {
             (problem, remedy) = ("permission denied", "\(SocketRemedy.joinGroup(of: path)), or ")
         case .unreachable(.connectionRefused):
             (problem, remedy) = ("nobody listens there", "start its guest driver, or ")
-        case .unreachable(let error): (problem, remedy) = ("\(error)", "")
+        case .unreachable(let error): (problem, remedy) = ("it cannot be connected to: \(error)", "")
         }
         throw ToolError("VRDMA_GUEST_SOCKET is \(path), but \(problem); \(remedy)unset VRDMA_GUEST_SOCKET")
     }

@@ -32,7 +32,10 @@ struct Lease {
             try TextPacket.send(request.text, to: connection)
             text = try TextPacket.receive(from: connection, isBlocking: true) ?? ""
         } catch {
-            if [.noSuchFile, .connectionRefused, .connectionReset, .brokenPipe].contains(error) { return nil }
+            // What is no directory is refused with its reason when the directory is prepared.
+            if [.noSuchFile, .notDirectory, .connectionRefused, .connectionReset, .brokenPipe].contains(error) {
+                return nil
+            }
             throw ToolError("\(directory.leaseSocketPath): \(error)")
         }
         if text.isEmpty { return nil }
@@ -50,4 +53,5 @@ struct Lease {
 
 extension Errno {
     fileprivate static let brokenPipe = Errno(rawValue: EPIPE)
+    fileprivate static let notDirectory = Errno(rawValue: ENOTDIR)
 }
