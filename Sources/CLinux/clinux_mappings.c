@@ -234,3 +234,19 @@ int clinux_file_identity(int fd, uint64_t *device, uint64_t *inode)
     *inode = status.st_ino;
     return 0;
 }
+
+ptrdiff_t clinux_mapping_count(void)
+{
+    char buffer[16384];
+    ptrdiff_t lines = 0, count;
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    while ((count = read(fd, buffer, sizeof(buffer))) > 0 || (count < 0 && errno == EINTR))
+        for (ptrdiff_t i = 0; i < count; i++)
+            lines += buffer[i] == '\n';
+    int error = errno;
+    close(fd);
+    errno = error;
+    return count < 0 ? -1 : lines;
+}

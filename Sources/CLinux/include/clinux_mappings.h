@@ -41,6 +41,9 @@ ptrdiff_t clinux_mappings(uint64_t start, uint64_t end, bool only_shared_files, 
 ptrdiff_t clinux_mappings_by_parsing(uint64_t start, uint64_t end, bool only_shared_files,
                                      struct clinux_mapping *mappings, size_t capacity);
 
+/* How many mappings this process has, or -1 with errno. */
+ptrdiff_t clinux_mapping_count(void);
+
 /* Device and inode of an open file; 0 or -1 with errno. */
 int clinux_file_identity(int fd, uint64_t *device, uint64_t *inode);
 

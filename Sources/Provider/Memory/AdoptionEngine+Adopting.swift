@@ -1,11 +1,13 @@
 import CLinux
 import Glibc
+import LinuxIO
 import Verbs
 
 extension AdoptionEngine {
     /// Moves one mapping, or the part of it that was asked for, into an arena.
     func adopt(_ mapping: clinux_mapping) throws(Errno) {
         let byteCount = Int(mapping.end - mapping.start)
+        try countMappings()
         if adoptedBytes + byteCount > max(limits.sweepBytes, liveBytes) { sweep() }
         let pageCount = byteCount / AdoptionArena.pageBytes
         // realloc(3) and other callers of mremap(2) that let a mapping of a file grow would get pages of the file that
@@ -27,6 +29,18 @@ extension AdoptionEngine {
         } else {
             try move(mapping, to: place.file, page: place.page)
         }
+    }
+
+    /// Stops well before the system's limit of mappings (vm.max_map_count), at which the application could neither
+    /// allocate memory nor start threads or children. What is adopted stays so, and counts.
+    private func countMappings() throws(Errno) {
+        if piecesBeforeCount == 0 {
+            let room = limits.mappingCount - Int(try check { clinux_mapping_count() })
+            guard room > 0 else { throw .outOfMemory }
+            // A piece adds three mappings at the most: itself, its last page, and the rest of what it was part of.
+            piecesBeforeCount = max(1, room / 4)
+        }
+        piecesBeforeCount -= 1
     }
 
     private func move(_ mapping: clinux_mapping, to file: SharedMemoryFile, page: Int) throws(Errno) {

@@ -6,7 +6,9 @@ extension AdoptionEngine {
     ///
     /// Another thread may move a mapping (mremap(2)) downwards past the place where this one looks, so that one look
     /// misses it: what two looks in a row miss is unused.
-    func sweep() {
+    ///
+    /// - Parameter includingArenas: also files for many pieces in which nothing lies now; the next piece makes a new one.
+    func sweep(includingArenas: Bool = false) {
         var used = arenas.map { PageRuns(pageCount: $0.pages.pageCount) }
         do throws(Errno) {
             for _ in 0..<2 { try markMapped(&used) }
@@ -18,9 +20,14 @@ extension AdoptionEngine {
         for index in arenas.indices {
             for run in arenas[index].pages.runs(missingIn: used[index]) { release(run, of: index) }
         }
-        dropUnusedFiles()
+        dropUnusedFiles(includingArenas)
         liveBytes = arenas.reduce(0) { $0 + $1.pages.takenCount * AdoptionArena.pageBytes }
         adoptedBytes = 0
+    }
+
+    /// Gives back all that can be, because the endpoint has no room.
+    func giveBack() {
+        ForkGuard.mutex.withLock { sweep(includingArenas: true) }
     }
 
     private func markMapped(_ used: inout [PageRuns]) throws(Errno) {
@@ -52,9 +59,9 @@ extension AdoptionEngine {
         } catch {}
     }
 
-    private func dropUnusedFiles() {
+    private func dropUnusedFiles(_ includingArenas: Bool) {
         arenas.removeAll { arena in
-            guard arena.isForOnePiece, arena.pages.takenCount == 0 else { return false }
+            guard arena.isForOnePiece || includingArenas, arena.pages.takenCount == 0 else { return false }
             retire(arena.file)
             return true
         }

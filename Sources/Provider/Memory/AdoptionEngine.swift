@@ -22,6 +22,8 @@ final class AdoptionEngine: @unchecked Sendable {
     /// Adopted since the last sweep, and what was in use after it.
     var adoptedBytes = 0
     var liveBytes = 0
+    /// Pieces that may be adopted before mappings are counted again.
+    var piecesBeforeCount = 0
     /// Rises when a file is retired.
     var retirements = 0
     /// Pieces during whose move a write of another thread may have been lost.
@@ -128,5 +130,6 @@ final class AdoptionEngine: @unchecked Sendable {
         otherFiles = [:]
         pinnedExtents = [:]
         (adoptedBytes, liveBytes) = (0, 0)
+        piecesBeforeCount = 0
     }
 }

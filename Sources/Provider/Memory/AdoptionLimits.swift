@@ -9,6 +9,9 @@ struct AdoptionLimits: Sendable {
     /// What is adopted before memory is looked for that the application has unmapped, when little is in use.
     var sweepBytes = 32 << 20
 
+    /// Mappings that a process may have for another piece to be adopted: three quarters of what Linux permits by default.
+    var mappingCount = 48 << 10
+
     /// What the child of a fork copies at once, in bytes; the rest is copied on write. `VRDMA_FORK_COPY_MIB`.
     static var forkCopyBytes: UInt64 {
         let standard: UInt64 = 1024

@@ -59,7 +59,25 @@ extension ProviderContext {
         guard lengthBytes > 0, lengthBytes <= deviceAttributes.max_mr_size_bytes else { throw .invalidArgument }
     }
 
+    /// Registers; at a limit of the endpoint gives back what the application has freed meanwhile, and tries once more.
     private func register(
+        _ pin: MemoryPin, protectionDomain: UInt32, address: UInt, lengthBytes: UInt64, virtualAddress: UInt64,
+        access: UInt32
+    ) throws(Errno) -> ProviderMemoryRegion {
+        do throws(Errno) {
+            return try registerOnce(
+                pin, protectionDomain: protectionDomain, address: address, lengthBytes: lengthBytes,
+                virtualAddress: virtualAddress, access: access)
+        } catch {
+            guard error == .outOfMemory else { throw error }
+            AdoptionEngine.shared.giveBack()
+            return try registerOnce(
+                pin, protectionDomain: protectionDomain, address: address, lengthBytes: lengthBytes,
+                virtualAddress: virtualAddress, access: access)
+        }
+    }
+
+    private func registerOnce(
         _ pin: MemoryPin, protectionDomain: UInt32, address: UInt, lengthBytes: UInt64, virtualAddress: UInt64,
         access: UInt32
     ) throws(Errno) -> ProviderMemoryRegion {

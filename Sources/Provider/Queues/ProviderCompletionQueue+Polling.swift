@@ -51,8 +51,11 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
     @inlinable
     package func arm(solicitedOnly: Bool) {
         clinux_spin_lock(pointee.lock)
-        let kind = solicitedOnly ? VRDMA_CQ_ARM_SOLICITED : VRDMA_CQ_ARM_ANY
-        let value = ((pointee.armed.relaxed() >> 2 &+ 1) << 2) | kind
+        let previous = pointee.armed.relaxed()
+        // A wish for any completion that was not answered yet is not weakened by one for a solicited one (IBA 11.4.2.2).
+        let wantsAny = previous & 3 == VRDMA_CQ_ARM_ANY && previous != clinux_load_relaxed32(pointee.header + 68)
+        let kind = solicitedOnly && !wantsAny ? VRDMA_CQ_ARM_SOLICITED : VRDMA_CQ_ARM_ANY
+        let value = ((previous >> 2 &+ 1) << 2) | kind
         pointee.armed.storeRelaxed(value)
         clinux_exchange32(pointee.header + 4, value)
         clinux_fence_after_exchange()
