@@ -142,11 +142,22 @@ import Verbs
         #expect(fixture.driver.detached.contains(attached))
     }
 
-    @Test func aRegistrationThatFailsPinsNothing() throws {
+    /// What the application has freed may be in the endpoint's way: it is given back, and the registration tried again.
+    @Test func aLimitIsTriedOnceMore() throws {
         let fixture = try ProviderFixture()
         let memory = PrivateMemory(pages: 4)
         fixture.driver.failures[VRDMA_OP_REG_MR.rawValue] = .outOfMemory
-        #expect(throws: Errno.outOfMemory) {
+        let region = try fixture.context.registerMemory(
+            protectionDomain: 9, address: memory.address, lengthBytes: 8192, virtualAddress: 0, access: access)
+        #expect(fixture.driver.failures[VRDMA_OP_REG_MR.rawValue] == nil)
+        try fixture.context.deregisterMemory(region)
+    }
+
+    @Test func aRegistrationThatFailsPinsNothing() throws {
+        let fixture = try ProviderFixture()
+        let memory = PrivateMemory(pages: 4)
+        fixture.driver.failures[VRDMA_OP_REG_MR.rawValue] = .busy
+        #expect(throws: Errno.busy) {
             try fixture.context.registerMemory(
                 protectionDomain: 9, address: memory.address, lengthBytes: 8192, virtualAddress: 0, access: access)
         }
