@@ -69,7 +69,7 @@ import Testing
         #expect(
             problem("status", "--json", "--json")
                 == "tool: option '--json' is given twice\nTry 'tool status --help'.")
-        #expect(problem("status", "x") == "tool: operands are not expected\nTry 'tool status --help'.")
+        #expect(problem("status", "x") == "tool: unexpected operand 'x'\nTry 'tool status --help'.")
         #expect(problem("show") == "tool: FILE is missing\nTry 'tool show --help'.")
         #expect(problem("show", "a", "b", "c") == "tool: more than 2 FILE\nTry 'tool show --help'.")
         #expect(
