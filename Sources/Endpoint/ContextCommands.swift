@@ -13,7 +13,8 @@ extension Device {
         guard descriptors.count == 3, EventDescriptor.isEventDescriptor(descriptors[1]),
             PacketSocket.isPacketSocket(descriptors[2])
         else { throw .invalidArgument }
-        guard guest.contexts.count < guest.limits.contextsPerGuest, guest.regions.count < guest.limits.regionsPerGuest
+        guard guest.contexts.count < guest.limits.contextsPerGuest, guest.regions.count < guest.limits.regionsPerGuest,
+            turn.regionCount < limits.totalRegions
         else { throw .outOfMemory }
         let mapping = try map(descriptors[0], guest: guest)
         guard let doorbells = DoorbellTree(mapping) else { throw .invalidArgument }
@@ -25,6 +26,7 @@ extension Device {
         let region = guest.newHandle { guest.regions[$0] != nil }
         guest.regions[region] = Region(context: context, mapping: mapping, useCount: 1)
         guest.mappedBytes &+= UInt64(mapping.sizeBytes)
+        turn.regionCount &+= 1
         guest.contexts.insert(context)
         contextDetails[context] = ContextDetails(
             region: region, asyncSocket: descriptors[2], kick: descriptors[1],
@@ -59,11 +61,14 @@ extension Device {
         _ command: vrdma_message, guest: Guest, descriptors: [FileDescriptor]
     ) throws(Errno) -> vrdma_message {
         guard descriptors.count == 1 else { throw .invalidArgument }
-        guard guest.regions.count < guest.limits.regionsPerGuest else { throw .outOfMemory }
+        guard guest.regions.count < guest.limits.regionsPerGuest, turn.regionCount < limits.totalRegions else {
+            throw .outOfMemory
+        }
         let mapping = try map(descriptors[0], guest: guest)
         let handle = guest.newHandle { guest.regions[$0] != nil }
         guest.regions[handle] = Region(context: command.context, mapping: mapping)
         guest.mappedBytes &+= UInt64(mapping.sizeBytes)
+        turn.regionCount &+= 1
         contextDetails[command.context]?.regions.insert(handle)
         return reply(
             command,
@@ -84,6 +89,7 @@ extension Device {
     private func removeRegion(_ handle: UInt32, of guest: Guest) {
         guard let region = guest.regions.removeValue(forKey: handle) else { return }
         guest.mappedBytes &-= UInt64(region.mapping.sizeBytes)
+        turn.regionCount &-= 1
         outputs.append(.releaseMemory(region.mapping))
     }
 

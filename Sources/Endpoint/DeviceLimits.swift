@@ -5,6 +5,8 @@ package struct DeviceLimits: Sendable, Equatable {
     package var totalContexts = 4096
     package var totalQueuePairs = 65536
     package var totalCompletionQueues = 65536
+    /// Each is a mapping of the endpoint, of which Linux permits 65,530 by default.
+    package var totalRegions = 49152
 
     // Of each guest.
     package var contextsPerGuest = 256

@@ -9,5 +9,7 @@ struct TurnState {
     var bytesLeft: UInt64 = 0
     /// Contexts of all guests whose doorbells are looked at without a kick.
     var hotContextCount = 0
+    /// Shared-memory regions of all guests.
+    var regionCount = 0
     var turnCount: UInt64 = 0
 }

@@ -10,6 +10,7 @@ extension DeviceLimits {
         totalContexts = configuration.totals.contexts
         totalQueuePairs = configuration.totals.queuePairs
         totalCompletionQueues = configuration.totals.completionQueues
+        totalRegions = configuration.totals.sharedMemoryRegions
         contextsPerGuest = guest.contexts
         protectionDomainsPerGuest = guest.protectionDomains
         memoryRegionsPerGuest = guest.memoryRegions

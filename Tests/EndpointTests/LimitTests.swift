@@ -99,8 +99,10 @@ struct LimitTests {
         _ = try application.context.createChannel()
     }
 
-    @Test func regions() throws {
-        let application = try application(limits { $0.regionsPerGuest = 3 })
+    @Test(arguments: [true, false])
+    func regions(isTotal: Bool) throws {
+        let limits = limits { if isTotal { $0.totalRegions = 3 } else { $0.regionsPerGuest = 3 } }
+        let application = try Application(SimulatedEndpoint(limits: limits).addGuest())
         let first = try application.context.attach(sizeBytes: 4096)
         _ = try application.context.attach(sizeBytes: 4096)
         #expect(throws: Errno.outOfMemory) { try application.context.attach(sizeBytes: 4096) }

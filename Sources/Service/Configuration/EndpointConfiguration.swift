@@ -72,6 +72,8 @@ package struct EndpointTotals: Hashable, Sendable {
     package var queuePairs = 65536
     /// Completion queues.
     package var completionQueues = 65536
+    /// Shared-memory regions: mappings of the endpoint, of which Linux permits 65,530 by default (vm.max_map_count).
+    package var sharedMemoryRegions = 49152
 
     /// Creates the default totals.
     package init() {}
@@ -81,6 +83,7 @@ package struct EndpointTotals: Hashable, Sendable {
         .count("maximum-contexts", \.contexts, in: 1...1_048_576),
         .count("maximum-queue-pairs", \.queuePairs, in: 1...16_777_214),
         .count("maximum-completion-queues", \.completionQueues, in: 1...16_777_214),
+        .count("maximum-shared-memory-regions", \.sharedMemoryRegions, in: 1...16_777_216),
     ]
 }
 
