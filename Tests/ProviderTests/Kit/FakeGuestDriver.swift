@@ -3,6 +3,7 @@ import CVRDMAABI
 import Glibc
 import LinuxIO
 import SharedMemory
+import Synchronization
 import Testing
 import Verbs
 
@@ -22,7 +23,8 @@ final class FakeGuestDriver: @unchecked Sendable {
     private let listener: FileDescriptor
     private let mutex = PosixMutex()
     private var thread = pthread_t()
-    private var isStopped = false
+    private let stopping = Atomic(false)
+    private var isStopped: Bool { stopping.load(ordering: .acquiring) }
     private var connection: FileDescriptor?
 
     // All of these are the thread's while a command is under way, and the test's otherwise.
@@ -60,8 +62,7 @@ final class FakeGuestDriver: @unchecked Sendable {
     /// Ends like a process that is killed: every descriptor is closed. Whoever made it calls this, since its thread
     /// keeps it alive.
     func die() {
-        guard !isStopped else { return }
-        isStopped = true
+        guard !stopping.exchange(true, ordering: .acquiringAndReleasing) else { return }
         unlink(path)
         // What the connection's thread waits in ends with it.
         if let connection = mutex.withLock({ connection }) { shutdown(connection.rawValue, Int32(SHUT_RDWR)) }
