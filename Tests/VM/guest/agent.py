@@ -1,0 +1,332 @@
+"""Runs commands in a virtual machine for the host, over a virtio port; the machine's first process."""
+
+import errno
+import fcntl
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import termios
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+
+import frames  # noqa: E402
+
+PORT_NAME = "vrdma.agent"
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+               "LANG": "C.UTF-8", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash",
+               "XDG_RUNTIME_DIR": "/run/user/0"}
+OPEN_FILES = 1 << 20
+
+
+class Command:
+    """A running command and its channel."""
+
+    def __init__(self, channel, pid, stdin, outputs):
+        self.channel, self.pid = channel, pid
+        self.stdin = stdin                 # a descriptor, None once it is closed
+        self.stdin_pending = bytearray()
+        self.stdin_ends = False
+        self.outputs = outputs             # descriptor → kind of frame
+        self.credit = frames.WINDOW
+
+
+class Agent:
+    """The loop: frames of the host, output and deaths of commands."""
+
+    def __init__(self, port):
+        self.port = port
+        self.parser = frames.Parser()
+        self.poll = select.epoll()
+        self.commands = {}                 # channel → Command
+        self.by_descriptor = {}
+        self.wake, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        self.poll.register(self.wake, select.EPOLLIN)
+        self.poll.register(port, select.EPOLLIN)
+
+    def send(self, channel, kind, payload=b""):
+        """Sends a frame; waits until the host takes it."""
+        data = memoryview(frames.pack(kind, payload, channel))
+        while data:
+            try:
+                data = data[os.write(self.port, data):]
+            except BlockingIOError:
+                select.select([], [self.port], [])
+
+    def run(self):
+        """Never returns."""
+        while True:
+            for descriptor, events in self.poll.poll():
+                if descriptor == self.port:
+                    self.receive(events)
+                elif descriptor == self.wake:
+                    os.read(self.wake, 4096)
+                elif descriptor in self.by_descriptor:
+                    command = self.by_descriptor[descriptor]
+                    if descriptor in command.outputs:
+                        self.forward(command, descriptor)
+                    else:
+                        self.feed(command)
+            self.reap()
+
+    def receive(self, events):
+        """Handles what the host sent."""
+        if events & select.EPOLLHUP:
+            os._exit(1)   # the host has gone; the kernel panics and the machine ends
+        try:
+            data = os.read(self.port, 1 << 16)
+        except BlockingIOError:
+            return
+        for channel, kind, payload in self.parser.feed(data):
+            if kind == frames.START:
+                self.start(channel, json.loads(payload))
+                continue
+            command = self.commands.get(channel)
+            if command is None:
+                continue   # it has just ended
+            if kind == frames.STDIN:
+                command.stdin_ends |= not payload
+                command.stdin_pending += payload
+                self.feed(command)
+            elif kind == frames.SIGNAL:
+                self.kill(command, frames.NUMBER.unpack(payload)[0])
+            elif kind == frames.RESIZE:
+                self.resize(command, *frames.SCREEN.unpack(payload))
+            elif kind == frames.ACKNOWLEDGE:
+                command.credit += frames.NUMBER.unpack(payload)[0]
+                if command.credit >= frames.CHUNK:
+                    for descriptor in command.outputs:
+                        self.poll.modify(descriptor, self.wanted(command, descriptor))
+            elif kind == frames.CLOSE:
+                self.kill(command, signal.SIGKILL)
+                self.forget(command)
+
+    # Starting
+
+    def start(self, channel, what):
+        """Starts a command, and says so or why not."""
+        terminal = what.get("terminal")
+        if terminal:
+            control, inner = os.openpty()
+            ours, theirs = [control], [inner, inner, inner]
+        else:
+            pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+            ours, theirs = [pipes[0][1], pipes[1][0], pipes[2][0]], [pipes[0][0], pipes[1][1], pipes[2][1]]
+        trouble_read, trouble_write = os.pipe2(os.O_CLOEXEC)
+        pid = os.fork()
+        if pid == 0:
+            self.become(what, theirs, bool(terminal), trouble_write)
+        for descriptor in set(theirs) | {trouble_write}:
+            os.close(descriptor)
+        with os.fdopen(trouble_read, "rb") as pipe:
+            trouble = pipe.read()
+        if trouble:
+            for descriptor in ours:
+                os.close(descriptor)
+            self.send(channel, frames.FAILED, trouble)
+            return
+        if terminal:
+            outputs = {control: frames.STDOUT}
+            stdin = os.dup(control)
+        else:
+            outputs = {ours[1]: frames.STDOUT, ours[2]: frames.STDERR}
+            stdin = ours[0]
+        command = Command(channel, pid, stdin, outputs)
+        self.commands[channel] = command
+        for descriptor in (*outputs, stdin):
+            os.set_blocking(descriptor, False)
+            os.set_inheritable(descriptor, False)
+            self.by_descriptor[descriptor] = command
+        for descriptor in outputs:
+            self.poll.register(descriptor, self.wanted(command, descriptor))
+        self.send(channel, frames.STARTED, frames.NUMBER.pack(pid))
+        if terminal:
+            self.resize(command, *terminal)
+
+    @staticmethod
+    def become(what, descriptors, terminal, trouble):
+        """In the child: becomes the command, or reports why not."""
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            os.setsid()
+            for number, descriptor in enumerate(descriptors):
+                os.dup2(descriptor, number)
+            if terminal:
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            directory = what.get("directory")
+            if directory:
+                os.chdir(directory)
+            environment = {**ENVIRONMENT, **what.get("environment", {})}
+            os.execvpe(what["arguments"][0], what["arguments"], environment)
+        except OSError as problem:
+            text = f"{problem.strerror}: {problem.filename or what['arguments'][0]}"
+            os.write(trouble, text.encode(errors="replace"))
+        except BaseException as problem:  # the host must hear of whatever it is
+            os.write(trouble, repr(problem).encode(errors="replace"))
+        os._exit(127)
+
+    # Input and output
+
+    @staticmethod
+    def wanted(command, descriptor):
+        """The events to wait for: output only while the host is ready to take it."""
+        return select.EPOLLIN if command.credit >= frames.CHUNK else 0
+
+    def forward(self, command, descriptor):
+        """Sends output to the host. True when there may be more."""
+        try:
+            data = os.read(descriptor, frames.CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError as problem:   # a terminal that nobody has open any more
+            if problem.errno != errno.EIO:
+                raise
+            data = b""
+        if not data:
+            self.release(command, descriptor)
+            return False
+        self.send(command.channel, command.outputs[descriptor], data)
+        command.credit -= len(data)
+        if command.credit < frames.CHUNK:
+            for output in command.outputs:
+                self.poll.modify(output, 0)
+        return True
+
+    def feed(self, command):
+        """Writes to the standard input what it takes."""
+        if command.stdin is None:
+            command.stdin_pending.clear()
+            return
+        try:
+            if command.stdin_pending:
+                written = os.write(command.stdin, command.stdin_pending)
+                del command.stdin_pending[:written]
+                self.send(command.channel, frames.ACKNOWLEDGE, frames.NUMBER.pack(written))
+        except BlockingIOError:
+            pass
+        except OSError:   # nobody reads it
+            command.stdin_pending.clear()
+            command.stdin_ends = True
+        try:
+            self.poll.unregister(command.stdin)
+        except FileNotFoundError:
+            pass
+        if command.stdin_pending:
+            self.poll.register(command.stdin, select.EPOLLOUT)
+        elif command.stdin_ends:
+            del self.by_descriptor[command.stdin]
+            os.close(command.stdin)
+            command.stdin = None
+
+    @staticmethod
+    def resize(command, rows, columns):
+        """Tells a terminal its size."""
+        for descriptor in command.outputs:
+            try:
+                termios.tcsetwinsize(descriptor, (rows, columns))
+            except termios.error:
+                pass   # a pipe
+
+    # The end
+
+    @staticmethod
+    def kill(command, number):
+        """Sends a signal to all of a command."""
+        try:
+            os.killpg(command.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def release(self, command, descriptor):
+        """Closes an output."""
+        self.poll.unregister(descriptor)
+        del command.outputs[descriptor], self.by_descriptor[descriptor]
+        os.close(descriptor)
+
+    def forget(self, command):
+        """Closes all of a command."""
+        for descriptor in list(command.outputs):
+            self.release(command, descriptor)
+        if command.stdin is not None:
+            try:
+                self.poll.unregister(command.stdin)
+            except FileNotFoundError:
+                pass
+            del self.by_descriptor[command.stdin]
+            os.close(command.stdin)
+            command.stdin = None
+        self.commands.pop(command.channel, None)
+
+    def reap(self):
+        """Takes the dead, whoever's they were, and reports those that are commands."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for command in list(self.commands.values()):
+                if command.pid == pid:
+                    for descriptor in list(command.outputs):
+                        while self.forward(command, descriptor):
+                            pass   # what it wrote before it ended
+                    self.forget(command)
+                    number = os.waitstatus_to_exitcode(status)
+                    self.send(command.channel, frames.EXIT, frames.NUMBER.pack(number))
+
+
+def open_port():
+    """The port that the host listens to."""
+    for entry in os.listdir("/sys/class/virtio-ports"):
+        with open(f"/sys/class/virtio-ports/{entry}/name", encoding="utf-8") as file:
+            if file.read().strip() == PORT_NAME:
+                return os.open(f"/dev/{entry}", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    raise SystemExit("there is no port of the host's")
+
+
+def machine_number():
+    """The number of this machine, from the kernel's command line."""
+    with open("/proc/cmdline", encoding="utf-8") as file:
+        words = dict(word.partition("=")[::2] for word in file.read().split())
+    return words["vrdma.number"]
+
+
+def set_up():
+    """Runs the setup script; its complaint, or nothing."""
+    outcome, report = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(report, 1)
+        os.dup2(report, 2)
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "setup")
+        os.execvpe("/bin/sh", ["/bin/sh", script, machine_number()], ENVIRONMENT)
+    os.close(report)
+    with os.fdopen(outcome, "rb") as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    return b"" if status == 0 else b"setup failed: " + text
+
+
+def main():
+    """Entry point."""
+    os.umask(0o022)
+    infinite = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, infinite)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, OPEN_FILES))
+    complaint = set_up()
+    agent = Agent(open_port())
+    agent.send(0, frames.READY, complaint)
+    agent.run()
+
+
+if __name__ == "__main__":
+    main()
