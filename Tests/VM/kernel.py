@@ -16,8 +16,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUSYBOX = "/bin/busybox"
 EMULATOR = "qemu-system-x86_64"
-MODULES = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"]
-APPLETS = ["sh", "mount", "umount", "insmod", "mkdir", "chmod", "cat", "cp", "switch_root", "poweroff"]
+# The network comes first: its link needs a moment to come up.
+MODULES = ["virtio_pci", "virtio_net", "virtio_console", "9pnet_virtio", "9p", "overlay",
+           "crc32_generic", "rdma_rxe", "ib_umad", "rdma_ucm"]
+APPLETS = ["sh", "mount", "umount", "insmod", "ip", "mkdir", "chmod", "cat", "cp", "chroot", "switch_root", "poweroff"]
 INSTALL = "scripts/packages --install vm"
 
 

@@ -292,27 +292,13 @@ def open_port():
     raise SystemExit("there is no port of the host's")
 
 
-def machine_number():
-    """The number of this machine, from the kernel's command line."""
-    with open("/proc/cmdline", encoding="utf-8") as file:
-        words = dict(word.partition("=")[::2] for word in file.read().split())
-    return words["vrdma.number"]
-
-
-def set_up():
-    """Runs the setup script; its complaint, or nothing."""
-    outcome, report = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
-    if pid == 0:
-        os.dup2(report, 1)
-        os.dup2(report, 2)
-        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "setup")
-        os.execvpe("/bin/sh", ["/bin/sh", script, machine_number()], ENVIRONMENT)
-    os.close(report)
-    with os.fdopen(outcome, "rb") as pipe:
-        text = pipe.read()
+def wait_for_setup(pid):
+    """Waits for the setup script; its complaint, or nothing."""
     _, status = os.waitpid(pid, 0)
-    return b"" if status == 0 else b"setup failed: " + text
+    if status == 0:
+        return b""
+    with open("/run/vrdma-vm/setup.log", "rb") as file:
+        return b"setup failed: " + file.read()
 
 
 def main():
@@ -322,9 +308,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_MEMLOCK, infinite)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, OPEN_FILES))
-    complaint = set_up()
     agent = Agent(open_port())
-    agent.send(0, frames.READY, complaint)
+    agent.send(0, frames.READY, wait_for_setup(int(sys.argv[1])))
     agent.run()
 
 
