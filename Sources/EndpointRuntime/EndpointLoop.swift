@@ -235,7 +235,7 @@ final class EndpointLoop {
             version: VRDMAVersion.text,
             endpoint: EndpointStatus.Endpoint(
                 pid: Scheduling.processIdentifier, uptimeSeconds: Double(elapsed) / 1e9,
-                adapter: configuration.adapter.rawValue, polls: device.turnCount, sleeps: sleeps,
+                adapter: configuration.host.adapter.rawValue, polls: device.turnCount, sleeps: sleeps,
                 guestLimit: configuration.totals.guests),
             guests: guests)
     }

@@ -87,7 +87,7 @@ import Verbs
                 """) == [
                     "e.conf:2: sokcet: unknown key in [endpoint]; did you mean 'socket'?",
                     "e.conf:3: mode: '999' is not a file mode; permitted: an octal number from 0 to 777",
-                    "e.conf:4: adapter: the adapter 'rocev2' is not available in this version; permitted: none",
+                    "e.conf:4: adapter: the adapter 'rocev2' is not available in this version; permitted: none, verbs",
                     "e.conf:5: guests: 'some' is not permitted; permitted: any, listed",
                     "e.conf:6: unknown section [limit]; did you mean 'limits'?",
                     "e.conf:8: contexts: 0 is below the limits; permitted: a whole number from 1 to 65536",
@@ -102,6 +102,56 @@ import Verbs
                     "e.conf:15: user: '-1' can be neither a name nor a number; permitted: \(AccountName.permitted)",
                     "e.conf:16: [log x] takes no name; write [log]",
                 ])
+    }
+
+    @Test func theHostAdapter() throws {
+        #expect(try parse("").host == HostConfiguration())
+        #expect(try parse("[endpoint]\nadapter = none\nlocal-path = yes\n").host == HostConfiguration())
+        let text = "[endpoint]\nadapter = verbs\ndevice = mlx5_0\ndevice-port = 2\nlocal-path = no\n"
+        let configuration = try parse(text)
+        #expect(configuration.host.adapter == .verbs)
+        #expect(configuration.host.deviceName == "mlx5_0")
+        #expect(configuration.host.devicePort == 2)
+        #expect(!configuration.host.usesLocalPath)
+        #expect(
+            configuration.changes(from: try parse(""))
+                == ["adapter", "device", "device-port", "local-path"].map {
+                    ConfigurationChange(key: "endpoint/\($0)", isReloadable: false)
+                })
+    }
+
+    @Test func mistakesAboutTheHostAdapter() {
+        #expect(
+            mistakes("[endpoint]\nmode = 0600\nadapter = verbs\n") == [
+                "e.conf:3: adapter: 'verbs' needs a device; add 'device = NAME' to [endpoint]: "
+                    + "one that ibv_devices or vrdma doctor lists"
+            ])
+        #expect(
+            mistakes("[endpoint]\ndevice = rxe0\ndevice-port = 2\nlocal-path = no\n") == [
+                "e.conf:2: device: is of no use without an adapter; add 'adapter = verbs', or remove it",
+                "e.conf:3: device-port: is of no use without an adapter; add 'adapter = verbs', or remove it",
+                "e.conf:4: local-path: leaves guests no way to each other; "
+                    + "add 'adapter = verbs' and a device, or write 'local-path = yes'",
+            ])
+        #expect(
+            mistakes("[endpoint]\nadapter = verb\ndevice = rxe/0\ndevice-port = 0\nlocal-path = true\n") == [
+                "e.conf:2: adapter: 'verb' is not permitted, did you mean 'verbs'?; permitted: none, verbs",
+                "e.conf:3: device: 'rxe/0' cannot name a device; permitted: \(HostDeviceName.permitted)",
+                "e.conf:4: device-port: 0 is below the limits; permitted: a whole number from 1 to 255",
+                "e.conf:5: local-path: 'true' is neither yes nor no; permitted: yes, no",
+            ])
+        // The name is the only mistake, and not that it is missing.
+        #expect(mistakes("[endpoint]\nadapter = verbs\ndevice = ../x\n").count == 1)
+    }
+
+    @Test(arguments: ["rxe0", "mlx5_0", "rocep1s0f0np0", "0", "a.b:c-d", String(repeating: "x", count: 63)])
+    func deviceNames(name: String) {
+        #expect(HostDeviceName.isValid(name))
+    }
+
+    @Test(arguments: ["", ".", "..", "-x", "a/b", "a b", "rxe0\n", "é", "a%n", String(repeating: "x", count: 64)])
+    func notDeviceNames(name: String) {
+        #expect(!HostDeviceName.isValid(name))
     }
 
     @Test func valuesAreCheckedTogether() {

@@ -62,8 +62,17 @@ struct ConfigurationReader {
 
     /// The line of a key, or 0 when the file does not set it.
     func line(of key: String, in section: String) -> Int {
+        entry(key, in: section)?.line ?? 0
+    }
+
+    /// The text of a key's value, whether or not it is permitted; nil when the file does not set it.
+    func value(of key: String, in section: String) -> String? {
+        entry(key, in: section)?.value
+    }
+
+    private func entry(_ key: String, in section: String) -> ConfigurationFile.Entry? {
         let entries = file.sections.first { $0.name == section }?.entries
-        return entries?.first { $0.key == key }?.line ?? 0
+        return entries?.first { $0.key == key }
     }
 
     func throwIfAnyMistake() throws(ConfigurationError) {

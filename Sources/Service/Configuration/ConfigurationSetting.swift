@@ -102,6 +102,13 @@ extension ConfigurationSetting {
             format: { $0.rawValue })
     }
 
+    static func flag(_ key: String, _ path: SettingPath<Root, Bool>) -> Self {
+        Self(
+            key, path, permitted: "yes, no",
+            parse: { (text) throws(ConfigurationValueError) in try ConfigurationValue.flag(text) },
+            format: { $0 ? "yes" : "no" })
+    }
+
     static func socketPath(_ key: String, _ path: SettingPath<Root, String>) -> Self {
         Self(
             key, path, permitted: "an absolute path of at most 107 bytes",

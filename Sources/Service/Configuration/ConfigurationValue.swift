@@ -47,6 +47,15 @@ enum ConfigurationValue {
         return try scaled(digits, of: text, by: factor, in: range)
     }
 
+    /// `yes` or `no`.
+    static func flag(_ text: String) throws(ConfigurationValueError) -> Bool {
+        switch text {
+        case "yes": return true
+        case "no": return false
+        default: throw ConfigurationValueError(problem: "'\(text)' is neither yes nor no")
+        }
+    }
+
     /// Permission bits of a file in octal, without set-user-ID, set-group-ID and sticky bits.
     static func fileMode(_ text: String) throws(ConfigurationValueError) -> UInt32 {
         guard text.utf8.count <= 4, let mode = UInt32(text, radix: 8), text.utf8.first != UInt8(ascii: "+"),
@@ -74,6 +83,16 @@ enum ConfigurationValue {
         let nearest = NearestName.of(text, among: Choice.allCases.map(\.rawValue))
         throw ConfigurationValueError(
             problem: "'\(text)' is not permitted" + (nearest.map { ", did you mean '\($0)'?" } ?? ""))
+    }
+
+    /// An ASCII letter or digit.
+    static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: false
+        }
     }
 
     private static func isDecimal(_ text: some StringProtocol) -> Bool {

@@ -7,8 +7,8 @@ extension EndpointConfiguration {
             .socketPath("admin-socket", \.adminSocketPath),
             SocketAccess.mode("admin-mode", \.adminSocketMode),
             .choice("guests", \.admission, isReloadable: true),
-            adapterSetting,
-        ] + SocketAccess.settings.map { $0.lifted(to: \.socketAccess) }
+        ] + HostConfiguration.settings.map { $0.lifted(to: \.host) }
+        + SocketAccess.settings.map { $0.lifted(to: \.socketAccess) }
         + EndpointTotals.settings.map { $0.lifted(to: \.totals) }
 
     static let guestSettings: [ConfigurationSetting<Guest>] =
@@ -24,16 +24,6 @@ extension EndpointConfiguration {
         ("limits", GuestLimits.settings.map { $0.lifted(to: \.limits) }),
         ("engine", EngineConfiguration.settings.map { $0.lifted(to: \.engine) }),
     ]
-
-    private static let adapterSetting = ConfigurationSetting<EndpointConfiguration>(
-        "adapter", \.adapter, permitted: "none",
-        parse: { (text) throws(ConfigurationValueError) in
-            if ["rocev2", "verbs"].contains(text) {
-                throw ConfigurationValueError(problem: "the adapter '\(text)' is not available in this version")
-            }
-            return try ConfigurationValue.choice(text, of: Adapter.self)
-        },
-        format: { $0.rawValue })
 
     /// Reads and checks a parsed file.
     ///
@@ -66,6 +56,7 @@ extension EndpointConfiguration {
                 reader.line(of: "admin-socket", in: "endpoint"), key: "admin-socket", "is the same path as 'socket'",
                 remedy: "give each socket a path of its own")
         }
+        host.checkTogether(&reader, section: "endpoint")
         if admission == .listed, guests.isEmpty {
             reader.note(
                 reader.line(of: "guests", in: "endpoint"), key: "guests", "no guest is listed",

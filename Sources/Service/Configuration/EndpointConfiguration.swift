@@ -10,12 +10,6 @@ package struct EndpointConfiguration: Sendable {
         case listed
     }
 
-    /// The way to peers that are not guests of this endpoint.
-    package enum Adapter: String, CaseIterable, Sendable {
-        /// There is none: guests reach each other only.
-        case none
-    }
-
     /// A guest with a section of its own.
     package struct Guest: Hashable, Sendable {
         /// Its name.
@@ -43,7 +37,7 @@ package struct EndpointConfiguration: Sendable {
     /// What all guests together may use.
     package var totals = EndpointTotals()
     /// The way to peers elsewhere.
-    package var adapter = Adapter.none
+    package var host = HostConfiguration()
     /// The log.
     package var log = LogConfiguration()
     /// The limits of each guest without limits of its own.

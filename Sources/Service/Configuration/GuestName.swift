@@ -12,17 +12,10 @@ package enum GuestName {
     /// Whether the text may name a guest.
     package static func isValid(_ text: String) -> Bool {
         guard let first = text.utf8.first, text.utf8.count <= maximumBytes else { return false }
-        return isAlphanumeric(first)
-            && text.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
-    }
-
-    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: false
-        }
+        return ConfigurationValue.isAlphanumeric(first)
+            && text.utf8.allSatisfy {
+                ConfigurationValue.isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
+            }
     }
 
     static func parse(_ text: String) throws(ConfigurationValueError) -> String {
