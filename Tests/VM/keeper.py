@@ -6,7 +6,6 @@ output when the machines are up or why they are not. The end of its standard inp
 ends it, unless the machines are to be kept.
 """
 
-import ctypes
 import json
 import os
 import pathlib
@@ -14,7 +13,6 @@ import selectors
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -23,128 +21,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import frames  # noqa: E402
 import kernel  # noqa: E402
-import qemu  # noqa: E402
+from machine import Machine  # noqa: E402
+from peer import Peer  # noqa: E402
 
-PR_SET_PDEATHSIG = 1
 SOCKET_WAIT_SECONDS = 10.0
+BOOT_SECONDS = 180.0
 
 
 class Stop(Exception):
     """Ends the keeper."""
-
-
-class Peer:
-    """A connection, to a client or to the agent of a machine, with what is still to be sent."""
-
-    def __init__(self, keeper, connection, receive):
-        self.keeper, self.connection, self.receive = keeper, connection, receive
-        self.parser = frames.Parser()
-        self.pending = bytearray()
-        self.machine = self.channel = None
-        connection.setblocking(False)
-        keeper.selector.register(connection, selectors.EVENT_READ, self.handle)
-
-    def handle(self, events):
-        """Reads and writes what can be."""
-        if events & selectors.EVENT_WRITE:
-            self.send(b"")
-        if events & selectors.EVENT_READ:
-            try:
-                data = self.connection.recv(1 << 16)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            for frame in self.parser.feed(data):
-                self.receive(self, *frame)
-            if not data:
-                self.receive(self, 0, None, b"")
-
-    def send(self, data):
-        """Sends at once what can be, the rest later."""
-        if self.connection.fileno() < 0:
-            return
-        self.pending += data
-        try:
-            while self.pending:
-                del self.pending[:self.connection.send(self.pending)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.pending.clear()   # the reading side hears of it
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.pending else 0)
-        self.keeper.selector.modify(self.connection, wanted, self.handle)
-
-    def close(self):
-        """Closes the connection."""
-        if self.connection.fileno() >= 0:
-            self.keeper.selector.unregister(self.connection)
-            self.connection.close()
-
-
-class Machine:
-    """A QEMU process."""
-
-    def __init__(self, keeper, number):
-        self.keeper, self.number = keeper, number
-        self.ready = self.ended = False
-        self.complaint = ""
-        self.clients = {}              # channel → Peer
-        self.next_channel = 1
-        ours, theirs = socket.socketpair()
-        arguments = qemu.command(number, keeper.settings, keeper.images, keeper.directory, theirs.fileno())
-        with open(keeper.directory / f"qemu{number}.log", "wb") as log:
-            self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            pass_fds=[theirs.fileno()], preexec_fn=die_with_parent)
-        theirs.close()
-        self.agent = Peer(keeper, ours, self.hear)
-        self.pidfd = os.pidfd_open(self.process.pid)
-        keeper.selector.register(self.pidfd, selectors.EVENT_READ, lambda _: self.end())
-
-    def hear(self, _, channel, kind, payload):
-        """A frame of the agent."""
-        if kind == frames.READY:
-            self.ready, self.complaint = True, payload.decode(errors="replace").strip()
-            self.keeper.progress()
-            return
-        if kind is None:
-            self.agent.close()   # QEMU ends; its process says so
-            return
-        client = self.clients.get(channel)
-        if client is not None:
-            client.send(frames.pack(kind, payload))
-            if kind in (frames.EXIT, frames.FAILED):
-                del self.clients[channel]
-                client.machine = None
-
-    def end(self):
-        """The process has ended."""
-        self.ended = True
-        self.keeper.selector.unregister(self.pidfd)
-        os.close(self.pidfd)
-        self.process.wait()
-        self.agent.close()
-        for client in self.clients.values():
-            client.machine = None
-            client.send(frames.pack(frames.FAILED, f"the machine ended: {self.last_words()}".encode()))
-        self.clients.clear()
-        self.keeper.progress()
-
-    def last_words(self):
-        """What QEMU and the console said last."""
-        lines = []
-        for name in (f"qemu{self.number}.log", f"console{self.number}.log"):
-            try:
-                text = (self.keeper.directory / name).read_text(errors="replace")
-            except OSError:
-                continue
-            lines += [line.strip() for line in text.splitlines() if line.strip()][-12:]
-        return " | ".join(lines) or f"QEMU ended with {self.process.returncode}"
-
-
-def die_with_parent():
-    """In QEMU's process: it ends with the keeper, whatever ends that."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Keeper:
@@ -160,14 +45,21 @@ class Keeper:
 
     def run(self):
         """Until the machines are to end."""
-        signal.signal(signal.SIGTERM, self.stop)
+        wake, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(write_end)
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        self.selector.register(wake, selectors.EVENT_READ, self.stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             self.begin()
+            deadline = time.monotonic() + BOOT_SECONDS
             while True:
-                for key, events in self.selector.select():
+                for key, events in self.selector.select(None if self.announced else BOOT_SECONDS / 100):
                     key.data(events)
+                if not self.announced and time.monotonic() > deadline:
+                    raise RuntimeError(f"the machines are not up after {BOOT_SECONDS:g} s: "
+                                       f"{'; '.join(machine.last_words() for machine in self.machines)}")
         except Stop:
             pass
         except Exception as problem:  # the user hears of it, on the line that it waits for
@@ -209,7 +101,7 @@ class Keeper:
 
     @staticmethod
     def stop(*_):
-        """On a signal."""
+        """On SIGTERM, from the loop."""
         raise Stop
 
     def progress(self):

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import tempfile
+import time
 import zlib
 
 import cpio
@@ -20,6 +21,7 @@ EMULATOR = "qemu-system-x86_64"
 MODULES = ["virtio_pci", "virtio_net", "virtio_console", "9pnet_virtio", "9p", "overlay",
            "crc32_generic", "rdma_rxe", "ib_umad", "rdma_ucm"]
 APPLETS = ["sh", "mount", "umount", "insmod", "ip", "mkdir", "chmod", "cat", "cp", "chroot", "switch_root", "poweroff"]
+OLD_SECONDS = 3600
 INSTALL = "scripts/packages --install vm"
 
 
@@ -114,7 +116,11 @@ def module_name(path):
 def module_content(path):
     """A module as the kernel loads it."""
     content = path.read_bytes()
-    return lzma.decompress(content) if path.suffix == ".xz" else content
+    if path.suffix == ".xz":
+        return lzma.decompress(content)
+    if path.suffix != ".ko":
+        raise Missing(f"the harness cannot read {path}: modules are known as .ko and .ko.xz")
+    return content
 
 
 def initramfs(version):
@@ -133,14 +139,17 @@ def initramfs(version):
         order.append(name)
     archive.file("modules/order", "".join(f"{name}\n" for name in order).encode())
     archive.file("init", (HERE / "guest" / "init").read_bytes(), executable=True)
-    for path in [HERE / "guest" / "setup", HERE / "guest" / "agent.py", HERE / "frames.py"]:
+    for path in guest_files():
         archive.file(f"guest/{path.name}", path.read_bytes())
     return archive.finish()
 
 
-def cache_directory():
-    """Where images are kept."""
-    return pathlib.Path(os.environ.get("VRDMA_VM_CACHE") or ROOT / ".build" / "vm")
+def cache_directories():
+    """Where images are kept, best first."""
+    if os.environ.get("VRDMA_VM_CACHE"):
+        return [pathlib.Path(os.environ["VRDMA_VM_CACHE"])]
+    user = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    return [ROOT / ".build" / "vm", user / "vrdma-vm"]
 
 
 def images():
@@ -148,17 +157,37 @@ def images():
     version = require()
     image = pathlib.Path(f"/boot/vmlinuz-{version}")
     state = hashlib.sha256(f"{version} {image.stat().st_size} {image.stat().st_mtime_ns}".encode())
-    for path in [pathlib.Path(BUSYBOX), *sorted(HERE.glob("*.py")), *sorted((HERE / "guest").iterdir())]:
-        if path.is_file():
-            state.update(path.name.encode() + b"\0" + path.read_bytes())
-    cache = cache_directory()
-    place = cache / f"{version}-{state.hexdigest()[:16]}"
-    if not place.is_dir():
+    for path in [pathlib.Path(BUSYBOX), HERE / "kernel.py", HERE / "cpio.py", *guest_files()]:
+        state.update(path.name.encode() + b"\0" + path.read_bytes())
+    name = f"{version}-{state.hexdigest()[:16]}"
+    caches = cache_directories()
+    place = next((cache / name for cache in caches if (cache / name).is_dir()), None)
+    if place is None:
+        place = next((cache for cache in caches if is_writable(cache)), caches[0]) / name
         make(version, image, place)
-        for old in cache.glob("*-*"):
-            if old != place and old.is_dir():
-                shutil.rmtree(old, ignore_errors=True)
+        remove_old(place)
     return place / "vmlinux", place / "initramfs"
+
+
+def guest_files():
+    """What a machine runs of ours."""
+    return [*(HERE / "guest" / name for name in ("init", "setup", "agent.py", "command.py")), HERE / "frames.py"]
+
+
+def is_writable(directory):
+    """Whether a directory can be made or written to."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(directory, os.W_OK)
+
+
+def remove_old(place):
+    """Removes other images that no machine can be about to boot from."""
+    for old in place.parent.glob("*-*"):
+        if old != place and old.stat().st_mtime < time.time() - OLD_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def make(version, image, place):
@@ -169,6 +198,7 @@ def make(version, image, place):
         content = image.read_bytes()
         (directory / "vmlinux").write_bytes(unpack(content) or content)
         (directory / "initramfs").write_bytes(initramfs(version))
+        directory.chmod(0o755)
         try:
             directory.rename(place)
         except OSError:

@@ -10,20 +10,18 @@ See README.md beside this file.
 import json
 import os
 import pathlib
-import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-import frames  # noqa: E402
 import kernel  # noqa: E402
 import qemu  # noqa: E402
 from kernel import Missing  # noqa: E402,F401
+from guest_machine import Guest  # noqa: E402
 from process import GuestError, GuestTimeout, Process, Result  # noqa: E402,F401
+from run_directory import ask, find_directory, make_directory, running  # noqa: E402,F401
 
 HERE = pathlib.Path(__file__).resolve().parent
 GUESTS_MAX = 9
@@ -48,7 +46,7 @@ class VirtualMachines:
         kernel.require()
         if not 1 <= guests <= GUESTS_MAX:
             raise ValueError(f"there can be 1 to {GUESTS_MAX} machines, not {guests}")
-        self.directory = make_directory(name)
+        self.directory, self._lock = make_directory(name)
         self.keep = keep
         self.shared = pathlib.Path(shared or self.directory / "shared").resolve()
         self._keeper = None
@@ -65,12 +63,17 @@ class VirtualMachines:
         except BaseException:
             self.stop()
             raise
+        finally:
+            os.close(self._lock)
         self.guests = [Guest(self, number) for number in range(1, guests + 1)]
 
     def _boot(self):
         # A session of its own: a terminal's interrupt is for this program, whose end then ends the machines.
-        self._keeper = subprocess.Popen([sys.executable, str(HERE / "keeper.py"), str(self.directory)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        # It also holds the lock that says that the directory is in use.
+        with open(self.directory / "keeper.log", "wb") as log:
+            self._keeper = subprocess.Popen([sys.executable, str(HERE / "keeper.py"), str(self.directory)],
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                                            start_new_session=True, pass_fds=[self._lock])
         line = self._keeper.stdout.readline().decode(errors="replace").strip()
         if line != "ready":
             raise GuestError(line or "the keeper of the machines ended")
@@ -122,143 +125,3 @@ class VirtualMachines:
     def __exit__(self, *_):
         if not self.keep:
             self.stop()
-
-
-class Guest:
-    """One machine."""
-
-    def __init__(self, machines, number):
-        self.machines, self.number = machines, number
-        self.address, self.address6 = f"10.9.0.{number}", f"fd00:9::{number}"
-        self.interface, self.device = "eth0", "rxe0"
-
-    def start(self, command, environment=None, directory=None, terminal=None, on_output=None):
-        """Starts a command: a list of arguments, or text for the shell. Returns a Process."""
-        arguments = ["/bin/sh", "-c", command] if isinstance(command, str) else [str(word) for word in command]
-        what = {"guest": self.number, "arguments": arguments, "environment": environment or {}}
-        if directory is not None:
-            what["directory"] = str(directory)
-        if terminal is not None:
-            what["terminal"] = terminal
-        return Process(self.machines.directory / "control", what, on_output)
-
-    def run(self, command, stdin=None, timeout=120.0, environment=None, directory=None):
-        """Runs a command to its end and returns the Result; raises GuestTimeout, with the command killed."""
-        process = self.start(command, environment, directory)
-        try:
-            if stdin:
-                process.write(stdin)
-            process.end_input()
-            return process.wait(timeout)
-        finally:
-            process.close()
-
-    def check(self, command, **options):
-        """Like `run`, and raises GuestError when the exit status is not 0. Returns the standard output."""
-        result = self.run(command, **options)
-        if result.status != 0:
-            shown = command if isinstance(command, str) else shlex.join(map(str, command))
-            raise GuestError(f"{shown}: status {result.status}: {(result.stderr or result.stdout).strip()[-600:]}")
-        return result.stdout
-
-    def write_file(self, path, content):
-        """Makes a file in the machine."""
-        self.check(["/bin/sh", "-c", 'cat >"$1"', "sh", path], stdin=content)
-
-    def read_file(self, path):
-        """The bytes of a file in the machine."""
-        result = self.run(["cat", path])
-        if result.status != 0:
-            raise GuestError(result.stderr.strip())
-        return result.output
-
-    def console(self):
-        """What the kernel wrote to the console."""
-        return (self.machines.directory / f"console{self.number}.log").read_text(errors="replace")
-
-    def end(self):
-        """Ends the machine as if its power failed."""
-        self.machines.request(do="end", guest=self.number)
-
-    def qmp(self, command, **arguments):
-        """A command of QEMU's monitor (QMP), such as `set_link` or `stop`; what it returns."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(self.machines.directory / f"qmp{self.number}"))
-            stream = connection.makefile("rw", encoding="utf-8")
-            stream.readline()
-            for name, values in (("qmp_capabilities", {}), (command, arguments)):
-                stream.write(json.dumps({"execute": name, "arguments": values}) + "\n")
-                stream.flush()
-                answer = {}
-                while "return" not in answer and "error" not in answer:
-                    answer = json.loads(stream.readline())
-                if "error" in answer:
-                    raise GuestError(f"{command}: {answer['error']['desc']}")
-        return answer["return"]
-
-
-def base_directory():
-    """Where the machines of this user have their directories; short, for the sake of sockets' names."""
-    base = pathlib.Path("/tmp", f"vrdma-vm-{os.getuid()}")
-    base.mkdir(mode=0o700, exist_ok=True)
-    if base.stat().st_uid != os.getuid() or base.stat().st_mode & 0o022:
-        raise GuestError(f"{base} belongs to somebody else")
-    return base
-
-
-def make_directory(name):
-    """A new directory for machines."""
-    base = base_directory()
-    if name is None:
-        return pathlib.Path(tempfile.mkdtemp(prefix="vm.", dir=base))
-    directory = base / name
-    if directory.is_dir() and not is_running(directory):
-        shutil.rmtree(directory, ignore_errors=True)
-    try:
-        directory.mkdir(mode=0o700)
-    except FileExistsError:
-        raise GuestError(f"machines named {name} run already: scripts/vm stop --name {name}") from None
-    return directory
-
-
-def is_running(directory):
-    """Whether somebody keeps the machines of a directory."""
-    try:
-        ask(directory, {"do": "status"})
-        return True
-    except GuestError:
-        return False
-
-
-def running():
-    """The directories of all machines of this user."""
-    return [directory for directory in sorted(base_directory().iterdir()) if is_running(directory)]
-
-
-def find_directory(name=None):
-    """The directory of machines that run."""
-    directories = running()
-    if name is not None:
-        directories = [directory for directory in directories if directory.name == name]
-    if not directories:
-        raise GuestError(f"no machines{f' named {name}' if name else ''} run: scripts/vm start")
-    if len(directories) > 1:
-        names = ", ".join(directory.name for directory in directories)
-        raise GuestError(f"there are several; choose one with --name: {names}")
-    return directories[0]
-
-
-def ask(directory, request):
-    """Sends the keeper a request and returns its answer; None when it ended instead."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(30)
-        try:
-            connection.connect(str(directory / "control"))
-            connection.sendall(frames.pack(frames.REQUEST, json.dumps(request).encode()))
-            parser = frames.Parser()
-            while data := connection.recv(1 << 16):
-                for _, _, payload in parser.feed(data):
-                    return json.loads(payload)
-        except OSError as problem:
-            raise GuestError(f"{directory.name}: {problem.strerror or problem}") from problem
-    return None

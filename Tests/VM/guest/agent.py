@@ -1,37 +1,22 @@
 """Runs commands in a virtual machine for the host, over a virtio port; the machine's first process."""
 
 import errno
-import fcntl
 import json
 import os
 import resource
 import select
 import signal
 import sys
-import termios
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 import frames  # noqa: E402
+from command import Command  # noqa: E402
 
 PORT_NAME = "vrdma.agent"
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
-               "LANG": "C.UTF-8", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash",
-               "XDG_RUNTIME_DIR": "/run/user/0"}
 OPEN_FILES = 1 << 20
-
-
-class Command:
-    """A running command and its channel."""
-
-    def __init__(self, channel, pid, stdin, outputs):
-        self.channel, self.pid = channel, pid
-        self.stdin = stdin                 # a descriptor, None once it is closed
-        self.stdin_pending = bytearray()
-        self.stdin_ends = False
-        self.outputs = outputs             # descriptor → kind of frame
-        self.credit = frames.WINDOW
+DRAIN_READS = 32   # of a pipe whose writers may live on: as many as the largest pipe holds
 
 
 class Agent:
@@ -94,88 +79,36 @@ class Agent:
                 command.stdin_pending += payload
                 self.feed(command)
             elif kind == frames.SIGNAL:
-                self.kill(command, frames.NUMBER.unpack(payload)[0])
+                command.kill(frames.NUMBER.unpack(payload)[0])
             elif kind == frames.RESIZE:
-                self.resize(command, *frames.SCREEN.unpack(payload))
+                command.resize(*frames.SCREEN.unpack(payload))
             elif kind == frames.ACKNOWLEDGE:
                 command.credit += frames.NUMBER.unpack(payload)[0]
                 if command.credit >= frames.CHUNK:
                     for descriptor in command.outputs:
-                        self.poll.modify(descriptor, self.wanted(command, descriptor))
+                        self.poll.modify(descriptor, self.wanted(command))
             elif kind == frames.CLOSE:
-                self.kill(command, signal.SIGKILL)
+                command.kill(signal.SIGKILL)
                 self.forget(command)
-
-    # Starting
 
     def start(self, channel, what):
         """Starts a command, and says so or why not."""
-        terminal = what.get("terminal")
-        if terminal:
-            control, inner = os.openpty()
-            ours, theirs = [control], [inner, inner, inner]
-        else:
-            pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
-            ours, theirs = [pipes[0][1], pipes[1][0], pipes[2][0]], [pipes[0][0], pipes[1][1], pipes[2][1]]
-        trouble_read, trouble_write = os.pipe2(os.O_CLOEXEC)
-        pid = os.fork()
-        if pid == 0:
-            self.become(what, theirs, bool(terminal), trouble_write)
-        for descriptor in set(theirs) | {trouble_write}:
-            os.close(descriptor)
-        with os.fdopen(trouble_read, "rb") as pipe:
-            trouble = pipe.read()
-        if trouble:
-            for descriptor in ours:
-                os.close(descriptor)
-            self.send(channel, frames.FAILED, trouble)
-            return
-        if terminal:
-            outputs = {control: frames.STDOUT}
-            stdin = os.dup(control)
-        else:
-            outputs = {ours[1]: frames.STDOUT, ours[2]: frames.STDERR}
-            stdin = ours[0]
-        command = Command(channel, pid, stdin, outputs)
-        self.commands[channel] = command
-        for descriptor in (*outputs, stdin):
-            os.set_blocking(descriptor, False)
-            os.set_inheritable(descriptor, False)
-            self.by_descriptor[descriptor] = command
-        for descriptor in outputs:
-            self.poll.register(descriptor, self.wanted(command, descriptor))
-        self.send(channel, frames.STARTED, frames.NUMBER.pack(pid))
-        if terminal:
-            self.resize(command, *terminal)
-
-    @staticmethod
-    def become(what, descriptors, terminal, trouble):
-        """In the child: becomes the command, or reports why not."""
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            os.setsid()
-            for number, descriptor in enumerate(descriptors):
-                os.dup2(descriptor, number)
-            if terminal:
-                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-            directory = what.get("directory")
-            if directory:
-                os.chdir(directory)
-            environment = {**ENVIRONMENT, **what.get("environment", {})}
-            os.execvpe(what["arguments"][0], what["arguments"], environment)
+            command = Command(channel, what)
         except OSError as problem:
-            text = f"{problem.strerror}: {problem.filename or what['arguments'][0]}"
-            os.write(trouble, text.encode(errors="replace"))
-        except BaseException as problem:  # the host must hear of whatever it is
-            os.write(trouble, repr(problem).encode(errors="replace"))
-        os._exit(127)
+            self.send(channel, frames.FAILED, str(problem).encode(errors="replace"))
+            return
+        self.commands[channel] = command
+        for descriptor in (*command.outputs, command.stdin):
+            self.by_descriptor[descriptor] = command
+        for descriptor in command.outputs:
+            self.poll.register(descriptor, self.wanted(command))
+        self.send(channel, frames.STARTED, frames.NUMBER.pack(command.pid))
 
     # Input and output
 
     @staticmethod
-    def wanted(command, descriptor):
+    def wanted(command):
         """The events to wait for: output only while the host is ready to take it."""
         return select.EPOLLIN if command.credit >= frames.CHUNK else 0
 
@@ -225,24 +158,7 @@ class Agent:
             os.close(command.stdin)
             command.stdin = None
 
-    @staticmethod
-    def resize(command, rows, columns):
-        """Tells a terminal its size."""
-        for descriptor in command.outputs:
-            try:
-                termios.tcsetwinsize(descriptor, (rows, columns))
-            except termios.error:
-                pass   # a pipe
-
     # The end
-
-    @staticmethod
-    def kill(command, number):
-        """Sends a signal to all of a command."""
-        try:
-            os.killpg(command.pid, number)
-        except ProcessLookupError:
-            pass
 
     def release(self, command, descriptor):
         """Closes an output."""
@@ -276,8 +192,9 @@ class Agent:
             for command in list(self.commands.values()):
                 if command.pid == pid:
                     for descriptor in list(command.outputs):
-                        while self.forward(command, descriptor):
-                            pass   # what it wrote before it ended
+                        for _ in range(DRAIN_READS):
+                            if not self.forward(command, descriptor):
+                                break
                     self.forget(command)
                     number = os.waitstatus_to_exitcode(status)
                     self.send(command.channel, frames.EXIT, frames.NUMBER.pack(number))
