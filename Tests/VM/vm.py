@@ -16,9 +16,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-import kernel  # noqa: E402
 import qemu  # noqa: E402
-from kernel import Missing  # noqa: E402,F401
+from kernel import Missing, require  # noqa: E402,F401
 from guest_machine import Guest  # noqa: E402
 from process import GuestError, GuestTimeout, Process, Result  # noqa: E402,F401
 from run_directory import ask, find_directory, make_directory, running  # noqa: E402,F401
@@ -43,7 +42,7 @@ class VirtualMachines:
 
     def __init__(self, guests=1, memory=1024, processors=2, keep=False, name=None, fresh=(), shared=None,
                  capture=False, accelerator="tcg", arguments=(), kernel_parameters=()):
-        kernel.require()
+        require()
         if not 1 <= guests <= GUESTS_MAX:
             raise ValueError(f"there can be 1 to {GUESTS_MAX} machines, not {guests}")
         self.directory, self._lock = make_directory(name)
