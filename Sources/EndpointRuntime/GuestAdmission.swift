@@ -24,7 +24,7 @@ struct GuestAdmission {
     }
 
     static var features: UInt64 {
-        1 << 0 | 1 << 1 | 1 << 2  // VRDMA_FEATURE_RC, _ATOMICS, _ZERO_BASED
+        1 << 0 | 1 << 1 | 1 << 2 | 1 << 3  // VRDMA_FEATURE_RC, _ATOMICS, _ZERO_BASED, _ARM_CQ
     }
 
     private static let channelLimitBytes = 16 << 20

@@ -2,6 +2,7 @@ import CIBVerbsObjects
 import CVRDMAABI
 import Glibc
 import Provider
+import Verbs
 
 // The calls of verbs.h that poll and arm: no allocation, no reference counting, no lookup.
 
@@ -53,7 +54,23 @@ func copyCompletion(_ completion: UnsafePointer<vrdma_cqe>, _ target: UnsafeMuta
 
 /// Asks for an event with the next completion (ibv_req_notify_cq(3)).
 @c func requestNotification(_ completionQueue: UnsafeMutablePointer<ibv_cq>?, _ solicitedOnly: CInt) -> CInt {
-    guard let queue = completionQueue?.own.queue else { return EINVAL }
+    guard let completionQueue, let queue = completionQueue.own.queue else { return EINVAL }
+    if solicitedOnly != 0, queue.pointee.armsByCommand { return armSolicited(completionQueue, queue) }
     queue.arm(solicitedOnly: solicitedOnly != 0)
     return 0
+}
+
+@inline(never)
+private func armSolicited(
+    _ completionQueue: UnsafeMutablePointer<ibv_cq>, _ queue: UnsafeMutablePointer<ProviderCompletionQueue>
+) -> CInt {
+    guard let context = completionQueue.pointee.context, let opened = provider(of: context) else {
+        return failing(.inputOutput)
+    }
+    do {
+        try opened.armSolicited(queue)
+        return 0
+    } catch {
+        return failing(error)
+    }
 }

@@ -23,8 +23,9 @@ PAYLOADS = {
     abi.OP_DESTROY_COMP_CHANNEL: abi.HandleCommand, abi.OP_CREATE_CQ: abi.CreateCQCommand,
     abi.OP_DESTROY_CQ: abi.HandleCommand, abi.OP_CREATE_QP: abi.CreateQPCommand,
     abi.OP_MODIFY_QP: abi.ModifyQPCommand, abi.OP_QUERY_QP: abi.HandleCommand, abi.OP_DESTROY_QP: abi.HandleCommand,
+    abi.OP_ARM_CQ: abi.HandleCommand,
 }
-UNKNOWN_OPCODES = (0, 21, 22, 100, 0x7FFF, 0x8000, 0x8001, 0x8002, 0xFFFF)
+UNKNOWN_OPCODES = (0, abi.OP_LAST + 1, abi.OP_LAST + 2, 100, 0x7FFF, 0x8000, 0x8001, 0x8002, 0xFFFF)
 
 
 def the_driver(stage):
@@ -99,7 +100,7 @@ def handles(stage):
     context = stage.context()
     peer = Peer(context)
     for opcode in (abi.OP_DETACH_REGION, abi.OP_DEALLOC_PD, abi.OP_DEREG_MR, abi.OP_DESTROY_COMP_CHANNEL,
-                   abi.OP_DESTROY_CQ, abi.OP_QUERY_QP, abi.OP_DESTROY_QP):
+                   abi.OP_DESTROY_CQ, abi.OP_QUERY_QP, abi.OP_DESTROY_QP, abi.OP_ARM_CQ):
         for handle in (0, 0x00FFFFFF, 0x7FFFFFFF, 0xFFFFFFFF):
             status = context.status_of(opcode, abi.HandleCommand(handle=handle))
             check_equal(status, errno.EINVAL, f"status of opcode {opcode}, handle {handle:#x}")

@@ -80,7 +80,8 @@ def foreign_handles(stage):
     for opcode, number in ((abi.OP_DETACH_REGION, owner.buffer.region), (abi.OP_DETACH_REGION, theirs.region),
                            (abi.OP_DEALLOC_PD, owner.pd), (abi.OP_DEREG_MR, owner.buffer.lkey),
                            (abi.OP_DESTROY_COMP_CHANNEL, handle), (abi.OP_DESTROY_CQ, owner.cq.handle),
-                           (abi.OP_QUERY_QP, owner.qp.number), (abi.OP_DESTROY_QP, owner.qp.number)):
+                           (abi.OP_QUERY_QP, owner.qp.number), (abi.OP_DESTROY_QP, owner.qp.number),
+                           (abi.OP_ARM_CQ, owner.cq.handle)):
         if opcode == abi.OP_DETACH_REGION and number == mine.region:
             continue
         status = mine.status_of(opcode, abi.HandleCommand(handle=number))

@@ -16,7 +16,7 @@ MAKERS = [abi.OP_ATTACH_REGION, abi.OP_REG_MR, abi.OP_CREATE_CQ, abi.OP_CREATE_Q
           abi.OP_CREATE_COMP_CHANNEL, abi.OP_ALLOC_PD, abi.OP_OPEN_CONTEXT]
 TAKERS = [abi.OP_DETACH_REGION, abi.OP_DEALLOC_PD, abi.OP_DEREG_MR, abi.OP_DESTROY_COMP_CHANNEL, abi.OP_DESTROY_CQ,
           abi.OP_DESTROY_QP]
-OTHERS = [abi.OP_QUERY_DEVICE, abi.OP_QUERY_PORT, abi.OP_QUERY_GID, abi.OP_QUERY_PKEY, abi.OP_QUERY_QP,
+OTHERS = [abi.OP_QUERY_DEVICE, abi.OP_QUERY_PORT, abi.OP_QUERY_GID, abi.OP_QUERY_PKEY, abi.OP_QUERY_QP, abi.OP_ARM_CQ,
           abi.OP_INVALID, abi.OP_LAST + 1, abi.OP_LAST + 2, 0x7FFF, abi.OP_ASYNC_EVENT, 0xFFFF]
 OPCODES = MAKERS * 8 + TAKERS * 2 + OTHERS * 2 + [abi.OP_CLOSE_CONTEXT]
 
@@ -90,9 +90,9 @@ class CommandSource:
         rng = self.rng
         one_handle = {abi.OP_DETACH_REGION: "region", abi.OP_DEALLOC_PD: "pd", abi.OP_DEREG_MR: "key",
                       abi.OP_DESTROY_COMP_CHANNEL: "channel", abi.OP_DESTROY_CQ: "cq", abi.OP_QUERY_QP: "qp",
-                      abi.OP_DESTROY_QP: "qp"}
+                      abi.OP_DESTROY_QP: "qp", abi.OP_ARM_CQ: "cq"}
         if opcode in one_handle:
-            return bytes(abi.HandleCommand(handle=self.pick(one_handle[opcode])))
+            return bytes(abi.HandleCommand(handle=self.pick(one_handle[opcode]), index=rng.randrange(2)))
         if opcode in (abi.OP_QUERY_PORT, abi.OP_QUERY_GID, abi.OP_QUERY_PKEY):
             return bytes(abi.HandleCommand(handle=1, index=rng.randrange(2)))
         if opcode == abi.OP_OPEN_CONTEXT:

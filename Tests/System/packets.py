@@ -85,7 +85,8 @@ def address_bytes(text):
 def hello(role, name="", address="::", features=None):
     """A well-formed hello; the caller may spoil it."""
     message = abi.Hello(magic=abi.ABI_MAGIC, major=abi.ABI_MAJOR, minor=abi.ABI_MINOR, role=role)
-    message.features = (abi.FEATURE_RC | abi.FEATURE_ATOMICS | abi.FEATURE_ZERO_BASED) if features is None else features
+    every_feature = abi.FEATURE_RC | abi.FEATURE_ATOMICS | abi.FEATURE_ZERO_BASED | abi.FEATURE_ARM_CQ
+    message.features = every_feature if features is None else features
     fill(message.guest_name, name.encode())
     fill(message.address, address_bytes(address))
     return message

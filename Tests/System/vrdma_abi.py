@@ -118,7 +118,7 @@ class QueryPKeyReply(ctypes.LittleEndianStructure):
 
 @struct("vrdma_handle_reply", 8)
 class HandleReply(ctypes.LittleEndianStructure):
-    _fields_ = [("handle", u32), ("reserved", u32)]
+    _fields_ = [("handle", u32), ("flags", u32)]
 
 
 @struct("vrdma_extent", 24)

@@ -35,6 +35,7 @@
 #define VRDMA_FEATURE_RC (1ull << 0)             /* reliable connection */
 #define VRDMA_FEATURE_ATOMICS (1ull << 1)        /* 8-byte atomics, host byte order */
 #define VRDMA_FEATURE_ZERO_BASED (1ull << 2)     /* zero-based memory regions */
+#define VRDMA_FEATURE_ARM_CQ (1ull << 3)         /* VRDMA_OP_ARM_CQ, and `flags` of vrdma_handle_reply */
 
 /* ------------------------------------------------------------------ */
 /* Hello and welcome (first message in each direction on a socket)     */
@@ -132,7 +133,8 @@ enum vrdma_opcode {
     VRDMA_OP_MODIFY_QP = 18,
     VRDMA_OP_QUERY_QP = 19,
     VRDMA_OP_DESTROY_QP = 20,
-    VRDMA_OP_LAST = 20,
+    VRDMA_OP_ARM_CQ = 21,
+    VRDMA_OP_LAST = 21,
     VRDMA_OP_ASYNC_EVENT = 0x8001, /* endpoint to guest driver, unasked */
 };
 
@@ -190,7 +192,7 @@ struct vrdma_attach_region_reply {
 
 struct vrdma_handle_command {
     uint32_t handle; /* region, PD, CQ, channel handle, memory key, QP number or port, by opcode */
-    uint32_t index;  /* GID or P_Key index */
+    uint32_t index;  /* GID or P_Key index; ARM_CQ: 1 for solicited completions only, 0 for any */
 };
 
 struct vrdma_query_device_reply {
@@ -246,9 +248,12 @@ struct vrdma_query_pkey_reply {
     uint16_t reserved[3];
 };
 
+/* CREATE_CQ: solicited completions are told from others only after VRDMA_OP_ARM_CQ. */
+#define VRDMA_CQ_ARM_BY_COMMAND (1u << 0)
+
 struct vrdma_handle_reply {
     uint32_t handle;
-    uint32_t reserved;
+    uint32_t flags; /* CREATE_CQ: VRDMA_CQ_ARM_BY_COMMAND; else 0 */
 };
 
 #define VRDMA_INLINE_EXTENTS 7u
@@ -658,7 +663,7 @@ VRDMA_ASSERT_OFFSET(vrdma_query_pkey_reply, pkey, 0);
 VRDMA_ASSERT_OFFSET(vrdma_query_pkey_reply, reserved, 2);
 VRDMA_ASSERT_SIZE(vrdma_handle_reply, 8);
 VRDMA_ASSERT_OFFSET(vrdma_handle_reply, handle, 0);
-VRDMA_ASSERT_OFFSET(vrdma_handle_reply, reserved, 4);
+VRDMA_ASSERT_OFFSET(vrdma_handle_reply, flags, 4);
 VRDMA_ASSERT_SIZE(vrdma_extent, 24);
 VRDMA_ASSERT_OFFSET(vrdma_extent, region, 0);
 VRDMA_ASSERT_OFFSET(vrdma_extent, reserved, 4);

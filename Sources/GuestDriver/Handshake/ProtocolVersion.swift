@@ -16,5 +16,6 @@ package struct ProtocolVersion: Hashable, Sendable, CustomStringConvertible {
 /// The features of the ABI that a guest driver passes on: all of them, since it does not take part in any.
 package enum ProtocolFeatures {
     /// Every feature bit that this version knows.
-    package static let all = UInt64(VRDMA_FEATURE_RC | VRDMA_FEATURE_ATOMICS | VRDMA_FEATURE_ZERO_BASED)
+    package static let all = UInt64(
+        VRDMA_FEATURE_RC | VRDMA_FEATURE_ATOMICS | VRDMA_FEATURE_ZERO_BASED | VRDMA_FEATURE_ARM_CQ)
 }

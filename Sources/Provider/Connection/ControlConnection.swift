@@ -30,8 +30,12 @@ final class ControlConnection: @unchecked Sendable {
         welcome = try Self.receiveWelcome(socket)
     }
 
-    /// VRDMA_FEATURE_RC, VRDMA_FEATURE_ATOMICS and VRDMA_FEATURE_ZERO_BASED, which Swift does not import.
-    static let supportedFeatures: UInt64 = 0b111
+    /// What this library can use; the welcome says what is in force.
+    static let supportedFeatures = UInt64(
+        VRDMA_FEATURE_RC | VRDMA_FEATURE_ATOMICS | VRDMA_FEATURE_ZERO_BASED | VRDMA_FEATURE_ARM_CQ)
+
+    /// Whether ARM_CQ may be sent, and the flags of a handle's reply mean something.
+    var hasArmCommand: Bool { welcome.features & UInt64(VRDMA_FEATURE_ARM_CQ) != 0 }
 
     /// Sends a command and waits for its reply; the reply's payload is the result.
     ///

@@ -26,17 +26,33 @@ extension ProviderContext {
             command.entries = entryCount
             command.comp_channel = channel
             command.slot = slot
-            let handle = try call(VRDMA_OP_CREATE_CQ, command, reply: vrdma_handle_reply.self).handle
+            let reply = try call(VRDMA_OP_CREATE_CQ, command, reply: vrdma_handle_reply.self)
             let queue = UnsafeMutablePointer<ProviderCompletionQueue>.allocate(capacity: 1)
             queue.initialize(
                 to: ProviderCompletionQueue(
-                    handle: handle, slot: slot, entryCount: entryCount, channel: channel, core: core, memory: piece))
+                    handle: reply.handle, slot: slot, entryCount: entryCount, channel: channel,
+                    armsByCommand: connection.hasArmCommand && reply.flags & UInt32(VRDMA_CQ_ARM_BY_COMMAND) != 0,
+                    core: core, memory: piece))
             completionQueues.set(index, queue)
             return queue
         } catch {
             if let memory { releaseRing(memory) }
             completionQueueSlots.release(index)
             throw error
+        }
+    }
+
+    /// Asks for one event with the next completion that is solicited or an error (ibv_req_notify_cq(3)), and returns when
+    /// the device knows that.
+    ///
+    /// Throws what the endpoint answers. On a device that is gone the wish counts: every armed queue has one event.
+    package func armSolicited(_ queue: UnsafeMutablePointer<ProviderCompletionQueue>) throws(Errno) {
+        guard queue.arm(solicitedOnly: true), queue.pointee.armsByCommand else { return }
+        let command = vrdma_handle_command(handle: queue.pointee.handle, index: 1)
+        do throws(Errno) {
+            _ = try call(VRDMA_OP_ARM_CQ, command)
+        } catch {
+            if !core.isFatal { throw error }
         }
     }
 

@@ -48,8 +48,14 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
 
     /// Asks for one event on the completion channel with the next completion, or only with the next one that is
     /// solicited or an error (ibv_req_notify_cq(3)).
+    ///
+    /// Stores the wish. For a queue whose `armsByCommand` is true, `ProviderContext.armSolicited` does the rest of one for a
+    /// solicited completion.
+    ///
+    /// - Returns: the wish is for a solicited completion only; false when one for any was not answered yet.
     @inlinable
-    package func arm(solicitedOnly: Bool) {
+    @discardableResult
+    package func arm(solicitedOnly: Bool) -> Bool {
         clinux_spin_lock(pointee.lock)
         let previous = pointee.armed.relaxed()
         // A wish for any completion that was not answered yet is not weakened by one for a solicited one (IBA 11.4.2.2).
@@ -60,6 +66,7 @@ extension UnsafeMutablePointer where Pointee == ProviderCompletionQueue {
         clinux_exchange32(pointee.header + 4, value)
         clinux_fence_after_exchange()
         clinux_spin_unlock(pointee.lock)
+        return kind == VRDMA_CQ_ARM_SOLICITED
     }
 }
 

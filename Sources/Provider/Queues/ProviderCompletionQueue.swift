@@ -13,6 +13,8 @@ package struct ProviderCompletionQueue: QueueObject {
     @usableFromInline package let entryCount: UInt32
     /// The handle of its completion channel, or 0.
     @usableFromInline package let channel: UInt32
+    /// A wish for a solicited completion needs a command as well (`VRDMA_CQ_ARM_BY_COMMAND`).
+    package let armsByCommand: Bool
     @usableFromInline let core: UnsafeMutablePointer<ContextCore>
     @usableFromInline let header: UnsafeMutableRawPointer
     @usableFromInline let entries: UnsafeMutableRawPointer
@@ -28,13 +30,14 @@ package struct ProviderCompletionQueue: QueueObject {
     var firstReceiver: UnsafeMutablePointer<ProviderQueuePair>?
 
     init(
-        handle: UInt32, slot: UInt32, entryCount: UInt32, channel: UInt32, core: UnsafeMutablePointer<ContextCore>,
-        memory: RingMemory.Piece
+        handle: UInt32, slot: UInt32, entryCount: UInt32, channel: UInt32, armsByCommand: Bool,
+        core: UnsafeMutablePointer<ContextCore>, memory: RingMemory.Piece
     ) {
         self.handle = handle
         self.slot = slot
         self.entryCount = entryCount
         self.channel = channel
+        self.armsByCommand = armsByCommand
         self.core = core
         self.header = memory.address
         self.entries = memory.address + MemoryLayout<vrdma_queue_header>.size

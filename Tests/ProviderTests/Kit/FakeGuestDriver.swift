@@ -141,8 +141,8 @@ final class FakeGuestDriver: @unchecked Sendable {
         case VRDMA_OP_CREATE_COMP_CHANNEL:
             let channel = newHandle()
             channels[channel] = descriptors.first
-            reply.setPayload(vrdma_handle_reply(handle: channel, reserved: 0))
-        case VRDMA_OP_ALLOC_PD: reply.setPayload(vrdma_handle_reply(handle: newHandle(), reserved: 0))
+            reply.setPayload(vrdma_handle_reply(handle: channel, flags: 0))
+        case VRDMA_OP_ALLOC_PD: reply.setPayload(vrdma_handle_reply(handle: newHandle(), flags: 0))
         case VRDMA_OP_CREATE_CQ: try createCompletionQueue(command, &reply)
         case VRDMA_OP_DESTROY_CQ: completionQueues[handle] = nil
         case VRDMA_OP_CREATE_QP: try createQueuePair(command, &reply)
@@ -170,7 +170,7 @@ final class FakeGuestDriver: @unchecked Sendable {
         else { throw .invalidArgument }
         let handle = newHandle()
         completionQueues[handle] = (ring, wanted)
-        reply.setPayload(vrdma_handle_reply(handle: handle, reserved: 0))
+        reply.setPayload(vrdma_handle_reply(handle: handle, flags: 0))
     }
 
     private func createQueuePair(_ command: vrdma_message, _ reply: inout vrdma_message) throws(Errno) {
@@ -192,7 +192,7 @@ final class FakeGuestDriver: @unchecked Sendable {
         let number = newHandle()
         send.doorbellWanted.storeRelaxed(1)
         queuePairs[number] = QueuePair(number: number, command: wanted, send: send, receive: receive)
-        reply.setPayload(vrdma_handle_reply(handle: number, reserved: 0))
+        reply.setPayload(vrdma_handle_reply(handle: number, flags: 0))
     }
 
     private func register(_ command: vrdma_message, _ reply: inout vrdma_message) throws(Errno) {

@@ -1,0 +1,8 @@
+import CVRDMAABI
+
+extension vrdma_handle_reply {
+    /// A reply without flags.
+    package init(handle: UInt32, reserved: UInt32) {
+        self.init(handle: handle, flags: reserved)
+    }
+}
