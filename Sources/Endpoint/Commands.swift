@@ -5,12 +5,20 @@ import Verbs
 
 /// The commands of a guest: decoded, checked, carried out, answered. Nothing that a guest sends can do more than fail.
 extension Device {
-    /// Carries out one command and returns its reply.
-    ///
-    /// - Parameter descriptors: those that came with the command, in order.
+    /// Carries out one command that is answered at once. Where `perform` has no reply yet, this says `EAGAIN`.
     package func execute(
         _ command: vrdma_message, guest identifier: UInt32, descriptors: [FileDescriptor] = []
     ) -> vrdma_message {
+        perform(command, guest: identifier, descriptors: descriptors)
+            ?? command.reply(status: UInt32(Errno.wouldBlock.rawValue))
+    }
+
+    /// Carries out one command and returns its reply; nil when the reply comes later, as `DeviceOutput.reply`.
+    ///
+    /// - Parameter descriptors: those that came with the command, in order.
+    package func perform(
+        _ command: vrdma_message, guest identifier: UInt32, descriptors: [FileDescriptor] = []
+    ) -> vrdma_message? {
         guard let guest = guests[identifier] else {
             return command.reply(status: UInt32(Errno.noSuchDevice.rawValue))
         }
@@ -25,7 +33,7 @@ extension Device {
 
     private func carryOut(
         _ command: vrdma_message, guest: Guest, descriptors: [FileDescriptor]
-    ) throws(Errno) -> vrdma_message {
+    ) throws(Errno) -> vrdma_message? {
         let opcode = vrdma_opcode(UInt32(command.opcode))
         if opcode == VRDMA_OP_OPEN_CONTEXT {
             return try openContext(command, guest: guest, descriptors: descriptors)
@@ -49,6 +57,7 @@ extension Device {
             return try createChannel(command, guest: guest, descriptors: descriptors)
         case VRDMA_OP_DESTROY_COMP_CHANNEL: return try destroyChannel(command, guest: guest)
         case VRDMA_OP_CREATE_CQ: return try createCompletionQueue(command, guest: guest)
+        case VRDMA_OP_ARM_CQ: return try armCompletionQueue(command, guest: guest)
         case VRDMA_OP_DESTROY_CQ: return try destroyCompletionQueue(command, guest: guest)
         case VRDMA_OP_CREATE_QP: return try createQueuePair(command, guest: guest)
         case VRDMA_OP_MODIFY_QP: return try modifyQueuePair(command, guest: guest)

@@ -95,7 +95,7 @@ extension Device {
     }
 
     /// A completion queue ran over: it and all queue pairs that use it are in error (IBA 11.6.3.1).
-    private func overrun(_ queue: UInt32) {
+    func overrun(_ queue: UInt32) {
         guard !completionQueues[queue].isBroken else { return }
         completionQueues[queue].isBroken = true
         raise(

@@ -15,6 +15,8 @@ package struct CompletionQueue: BitwiseCopyable {
     package var knownHead: UInt32 = 0
     package var armServed: UInt32 = 0
     package var queuePairCount: UInt32 = 0
+    /// The host adapter has a completion queue for this one.
+    package var hasHostObject = false
     /// Overrun: no completion is delivered any more (IBA 11.2.8).
     package var isBroken = false
     /// Waits for the look at its arm word at the end of the turn.

@@ -44,11 +44,28 @@ extension Device {
                     guest: guest.identifier, context: command.context, slot: request.slot, ring: ring,
                     region: request.queue.region, channel: request.comp_channel))
         else { throw .outOfMemory }
+        do throws(Errno) {
+            try createHostCompletionQueue(queue)
+        } catch {
+            completionQueues.remove(queue)
+            throw error
+        }
         guest.completionQueueCount += 1
         contextDetails[command.context]?.completionQueues.insert(queue)
         guest.channels[request.comp_channel]?.useCount += 1
         retainRegion(request.queue.region, of: guest)
-        return reply(command, vrdma_handle_reply(handle: queue, reserved: 0))
+        let flags: UInt32 = host == nil ? 0 : VRDMA_CQ_ARM_BY_COMMAND
+        return reply(command, vrdma_handle_reply(handle: queue, flags: flags))
+    }
+
+    /// A wish for solicited events that the host adapter's device has to know of (ibv_req_notify_cq(3)).
+    func armCompletionQueue(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
+        let request = try payload(command, as: vrdma_handle_command.self)
+        try checkCompletionQueue(request.handle, context: command.context, guest: guest)
+        if request.index == 1, let host, completionQueues[request.handle].hasHostObject {
+            try host.adapter.requestSolicitedEvent(request.handle)
+        }
+        return command.reply()
     }
 
     func destroyCompletionQueue(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
@@ -68,6 +85,7 @@ extension Device {
     }
 
     func removeCompletionQueue(_ queue: UInt32, of guest: Guest) {
+        if let host, completionQueues[queue].hasHostObject { host.adapter.destroyCompletionQueue(queue) }
         releaseRegion(completionQueues[queue].region, of: guest)
         guest.channels[completionQueues[queue].channel]?.useCount -= 1
         guest.completionQueueCount -= 1

@@ -43,10 +43,14 @@ extension Device {
         for queue in details.completionQueues { removeCompletionQueue(queue, of: guest) }
         for key in details.memoryRegions {
             try? guest.mappings.deregister(MemoryKey(rawValue: key), context: context)
-            guest.extentCount -= guest.memoryRegions.removeValue(forKey: key)?.extentCount ?? 0
+            guard let memory = guest.memoryRegions.removeValue(forKey: key) else { continue }
+            guest.extentCount -= memory.extents.count
+            removeHostMemory(memory, key: key, guest: guest.identifier)
         }
         for handle in details.channels { guest.channels[handle] = nil }
-        for handle in details.protectionDomains { guest.protectionDomains[handle] = nil }
+        for handle in details.protectionDomains {
+            removeHostProtectionDomain(guest.protectionDomains.removeValue(forKey: handle))
+        }
         for handle in details.regions { removeRegion(handle, of: guest) }
         if contexts[context].isHot {
             schedules[guest.schedule].hot.remove(context)

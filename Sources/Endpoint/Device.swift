@@ -11,6 +11,8 @@ import Verbs
 /// `poll(now:)`, and what has to be done outside is taken with `takeOutputs`.
 package final class Device {
     package let limits: DeviceLimits
+    /// The way to peers elsewhere, and what is known of its objects.
+    let host: HostState?
     let queuePairs: Slab<QueuePair>
     let completionQueues: Slab<CompletionQueue>
     let contexts: Slab<Context>
@@ -30,8 +32,15 @@ package final class Device {
     var turn = TurnState()
     var outputs: [DeviceOutput] = []
 
-    package init(limits: DeviceLimits = DeviceLimits()) {
+    /// - Parameters:
+    ///   - host: the way to peers that are not guests of this endpoint; without one there is none.
+    ///   - usesLocalPath: guests of this endpoint reach each other memory to memory; otherwise by the host adapter too.
+    package init(
+        limits: DeviceLimits = DeviceLimits(), host: (any HostAdapter)? = nil, usesLocalPath: Bool = true
+    ) {
+        let limits = host.map { limits.limited(by: $0) } ?? limits
         self.limits = limits
+        self.host = host.map { HostState(adapter: $0, usesLocalPath: usesLocalPath) }
         queuePairs = Slab(capacity: limits.totalQueuePairs)
         // Handles are indices, and no handle is 0.
         completionQueues = Slab(capacity: limits.totalCompletionQueues + 1, firstIndex: 1)
@@ -46,6 +55,7 @@ package final class Device {
     deinit {
         for index in contexts.liveIndices { contexts[index].slots.deallocate() }
         for index in schedules.liveIndices { schedules[index].deallocate() }
+        host?.deallocate()
         for list in [runnable, waiting, dirty] { list.deallocate() }
         scratch.deallocate()
     }
@@ -57,8 +67,11 @@ package final class Device {
     package func addGuest(name: String, address: GID, limits: DeviceLimits? = nil) throws(Errno) -> UInt32 {
         guard !address.isZero, !address.isMulticast else { throw .invalidArgument }
         guard !guests.values.contains(where: { $0.name == name }) else { throw .alreadyExists }
-        let limits = limits ?? self.limits
-        let guest = Guest(identifier: nextGuestIdentifier, name: name, address: address, limits: limits)
+        let wanted = limits ?? self.limits
+        let limits = host.map { wanted.limited(by: $0.adapter) } ?? wanted
+        let guest = Guest(
+            identifier: nextGuestIdentifier, name: name, address: address, limits: limits,
+            keysFrom: host == nil ? .table : .device)
         guard guest.addresses.allSatisfy({ guestsByAddress[$0] == nil }) else { throw .addressInUse }
         let schedule = GuestSchedule(limits: limits)
         guard let index = schedules.insert(schedule) else {

@@ -11,6 +11,15 @@ package enum DeviceOutput {
     case asyncEvent(socket: FileDescriptor, vrdma_async_event)
     /// Let go of memory. Unmapping may take long, and is better done by another thread.
     case releaseMemory(Mapping)
+    /// The answer to a command that took its time.
+    case reply(guest: UInt32, vrdma_message)
+    /// Lines for the log: the host adapter's device went away, or came back.
+    case hostLost
+    case hostAvailable
+    /// One line for the log: a guest cannot use the host adapter's device, which does not have its address.
+    case addressMissing(guest: String, address: GID)
+    /// One line for the log: a guest's object could not be made again on a device that came back.
+    case hostObjectLost(guest: String, reason: String)
     /// One line for the log: a guest broke a rule.
     case violation(guest: String, reason: String)
 }

@@ -31,7 +31,7 @@ package struct DeviceStatus: Sendable, Codable {
         package var state: String
         package var peerAddress: String
         package var peerNumber: UInt32
-        /// How its requests travel: `local`, or `none` as long as it has no destination.
+        /// How its requests travel: `local`, the name of the host adapter, or `none` as long as it has no destination.
         package var path: String
         package var sendPending: UInt32
         package var receivePending: UInt32
@@ -48,13 +48,47 @@ package struct DeviceStatus: Sendable, Codable {
         package var violations: UInt64
     }
 
+    /// The host adapter and its device.
+    package struct Host: Sendable, Codable {
+        package var adapter: String
+        package var device: String
+        package var isAvailable: Bool
+        /// As `enum ibv_port_state`.
+        package var portState: UInt32
+        package var activeMtuBytes: UInt32
+        package var addresses: [String]
+        package var localPath: Bool
+        /// Registrations under way.
+        package var pendingRegistrations: Int
+    }
+
+    package var host: Host?
     package var guests: [Guest]
 }
 
 extension Device {
     /// A snapshot of everything, in the order of guests, contexts and queue pair numbers.
     package func status() -> DeviceStatus {
-        DeviceStatus(guests: guests.values.sorted { $0.identifier < $1.identifier }.map(status))
+        DeviceStatus(host: hostStatus, guests: guests.values.sorted { $0.identifier < $1.identifier }.map(status))
+    }
+
+    package var hostStatus: DeviceStatus.Host? {
+        guard let host else { return nil }
+        let port = host.adapter.port
+        return DeviceStatus.Host(
+            adapter: host.adapter.name, device: host.adapter.attributes.deviceName,
+            isAvailable: host.adapter.isAvailable, portState: port.state,
+            activeMtuBytes: (1...5).contains(port.activeMTU) ? 128 << port.activeMTU : 0,
+            addresses: port.addresses.map(\.description), localPath: host.usesLocalPath,
+            pendingRegistrations: host.registrations.count)
+    }
+
+    private func pathName(_ path: QueuePair.Path) -> String {
+        switch path {
+        case .none: "none"
+        case .local: "local"
+        case .host: host?.adapter.name ?? "none"
+        }
     }
 
     private func status(_ guest: Guest) -> DeviceStatus.Guest {
@@ -92,7 +126,7 @@ extension Device {
         return DeviceStatus.QueuePair(
             number: queuePair.number.rawValue, type: "RC", state: queuePair.state.name,
             peerAddress: hasPath ? queuePair.destination.description : "",
-            peerNumber: queuePair.attributes.destination_qp_number, path: hasPath ? "local" : "none",
+            peerNumber: queuePair.attributes.destination_qp_number, path: pathName(queuePair.path),
             sendPending: queuePair.send.tail.acquire() &- queuePair.sendHead,
             receivePending: queuePair.receive.entryCount == 0
                 ? 0 : queuePair.receive.tail.acquire() &- queuePair.receiveHead,

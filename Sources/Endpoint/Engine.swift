@@ -11,6 +11,7 @@ extension Device {
         turn.nowNanoseconds = now
         turn.turnCount &+= 1
         var work = serveGuests()
+        if let host { work &+= takeHostCompletions(host) }
         if now >= turn.nextDeadlineNanoseconds { work &+= checkWaiting() }
         if !dirty.isEmpty { notifyCompletionQueues() }
         return work
@@ -18,7 +19,9 @@ extension Device {
 
     /// When `poll` has to be called again although nobody rang: a time in nanoseconds, nil for never.
     package var nextDeadlineNanoseconds: UInt64? {
-        turn.nextDeadlineNanoseconds == .max ? nil : turn.nextDeadlineNanoseconds
+        let own = turn.nextDeadlineNanoseconds == .max ? nil : turn.nextDeadlineNanoseconds
+        guard let ofHost = host?.adapter.nextDeadlineNanoseconds else { return own }
+        return own.map { min($0, ofHost) } ?? ofHost
     }
 
     package var turnCount: UInt64 { turn.turnCount }
@@ -90,7 +93,7 @@ extension Device {
                 activate(waiter)
             }
         }
-        if !isReceive || queuePairs[index].state == .error { activate(index) }
+        if !isReceive || queuePairs[index].state == .error || queuePairs[index].path == .host { activate(index) }
     }
 
     /// Puts a queue pair among those that are looked at in every turn.
@@ -99,6 +102,7 @@ extension Device {
         guard !queuePairs[index].isActive else { return }
         queuePairs[index].isActive = true
         queuePairs[index].send.doorbellWanted.storeRelaxed(0)
+        if queuePairs[index].path == .host { queuePairs[index].receive.doorbellWanted.storeRelaxed(0) }
         let active = schedules[queuePairs[index].schedule].active
         queuePairs[index].activePosition = UInt32(truncatingIfNeeded: active.count)
         active.append(index)
@@ -137,9 +141,12 @@ extension Device {
     /// Asks for a doorbell. False when work arrived just before the application could see that.
     private func deactivate(_ index: UInt32) -> Bool {
         queuePairs[index].send.doorbellWanted.exchange(1)
-        if queuePairs[index].state == .error { queuePairs[index].receive.doorbellWanted.exchange(1) }
+        if queuePairs[index].state == .error || queuePairs[index].path == .host {
+            queuePairs[index].receive.doorbellWanted.exchange(1)
+        }
         guard !hasWork(index) else {
             queuePairs[index].send.doorbellWanted.storeRelaxed(0)
+            if queuePairs[index].path == .host { queuePairs[index].receive.doorbellWanted.storeRelaxed(0) }
             queuePairs[index].idlePolls = 0
             return false
         }
@@ -148,7 +155,8 @@ extension Device {
     }
 
     private func hasWork(_ index: UInt32) -> Bool {
-        switch queuePairs[index].state {
+        if queuePairs[index].path == .host { return hasWorkForHost(index) }
+        return switch queuePairs[index].state {
         case .readyToSend:
             queuePairs[index].send.tail.acquire() != queuePairs[index].sendHead
         case .error:
@@ -163,7 +171,8 @@ extension Device {
     /// A queue pair's turn. False when it had nothing to do.
     @inline(__always)
     private func serve(_ index: UInt32) -> Bool {
-        switch queuePairs[index].state {
+        if queuePairs[index].path == .host { return forward(index) }
+        return switch queuePairs[index].state {
         case .readyToSend:
             queuePairs[index].wait == .none && serveSendQueue(index)
         case .sendQueueDrained:
@@ -176,7 +185,7 @@ extension Device {
 
     /// Stops looking by itself at everything, so that the caller may sleep. False when there is work after all.
     package func prepareToSleep() -> Bool {
-        var isQuiet = true
+        var isQuiet = host?.adapter.prepareToSleep() ?? true
         for position in 0..<runnable.count {
             let schedule = runnable[position]
             if !quietActive(schedule) { isQuiet = false }

@@ -16,6 +16,8 @@ package final class Guest {
     /// By memory key.
     package var memoryRegions: [UInt32: RegisteredMemory] = [:]
     package var completionQueueCount = 0
+    /// Memory regions of which the host adapter has yet to say whether it could register them.
+    package var pendingRegistrationCount = 0
     package var extentCount = 0
     package var mappedBytes: UInt64 = 0
     /// Its place among the engine's schedules.
@@ -23,12 +25,15 @@ package final class Guest {
     package var nextHandle: UInt32 = 1
     package var counters = GuestCounters()
 
-    package init(identifier: UInt32, name: String, address: GID, limits: DeviceLimits) {
+    package init(
+        identifier: UInt32, name: String, address: GID, limits: DeviceLimits,
+        keysFrom keySource: MappingTable.KeySource = .table
+    ) {
         self.identifier = identifier
         self.name = name
         self.address = address
         self.limits = limits
-        mappings = MappingTable(capacity: limits.memoryRegionsPerGuest)
+        mappings = MappingTable(capacity: limits.memoryRegionsPerGuest, keysFrom: keySource)
         queuePairNumbers = NumberNamespace(limit: limits.queuePairsPerGuest)
     }
 

@@ -1,4 +1,6 @@
+import CVRDMAABI
 import LinuxIO
+import MemoryTranslation
 import SharedMemory
 import Tables
 import Verbs
@@ -7,6 +9,8 @@ import Verbs
 package struct ProtectionDomain {
     package var context: UInt32
     package var useCount = 0
+    /// The host adapter's protection domain for this one, as long as the device is there.
+    package var host: HostHandle?
 }
 
 /// A completion channel: the socket on which an application waits for completion events.
@@ -26,10 +30,14 @@ package struct Region {
 /// What a memory region holds on to.
 package struct RegisteredMemory {
     package var context: UInt32
-    package var protectionDomain: UInt32
-    package var regions: [UInt32]
-    package var extentCount: Int
-    package var lengthBytes: UInt64
+    /// What the guest asked for, by which it can be registered again with a device that comes back.
+    package var request: vrdma_reg_mr_command
+    package var extents: [Extent]
+    /// The host adapter's name of it, as long as it is registered there.
+    package var host: HostHandle?
+
+    package var protectionDomain: UInt32 { request.pd }
+    package var lengthBytes: UInt64 { request.length }
 }
 
 /// An application's open device.

@@ -7,8 +7,9 @@ import Verbs
 extension Device {
     func allocateProtectionDomain(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
         guard guest.protectionDomains.count < guest.limits.protectionDomainsPerGuest else { throw .outOfMemory }
+        let host = try createHostProtectionDomain()
         let handle = guest.newHandle { guest.protectionDomains[$0] != nil }
-        guest.protectionDomains[handle] = ProtectionDomain(context: command.context)
+        guest.protectionDomains[handle] = ProtectionDomain(context: command.context, host: host)
         contextDetails[command.context]?.protectionDomains.insert(handle)
         return reply(command, vrdma_handle_reply(handle: handle, reserved: 0))
     }
@@ -17,14 +18,15 @@ extension Device {
         let request = try payload(command, as: vrdma_handle_command.self)
         let domain = try protectionDomain(request.handle, context: command.context, guest: guest)
         guard domain.useCount == 0 else { throw .busy }
-        guest.protectionDomains[request.handle] = nil
+        removeHostProtectionDomain(guest.protectionDomains.removeValue(forKey: request.handle))
         contextDetails[command.context]?.protectionDomains.remove(request.handle)
         return command.reply()
     }
 
-    func registerMemory(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
+    /// Registers memory. Nil when the host adapter's device has to register it too, and the reply comes when it has.
+    func registerMemory(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message? {
         let request = try payload(command, as: vrdma_reg_mr_command.self)
-        _ = try protectionDomain(request.pd, context: command.context, guest: guest)
+        let domain = try protectionDomain(request.pd, context: command.context, guest: guest)
         let access = AccessFlags(rawValue: request.access)
         let needed = access.subtracting(.optionalMask)
         guard access.isConsistent, needed.isSubset(of: .supported) else { throw .invalidArgument }
@@ -44,30 +46,58 @@ extension Device {
                     region: described.region, offset: described.offset, lengthBytes: described.length,
                     hostAddress: UInt(bitPattern: region.mapping.base) &+ UInt(described.offset)))
         }
+        if let host = domain.host {
+            extents = try MappingTable.covering(extents, start: request.start, lengthBytes: request.length)
+            guard guest.mappings.count + guest.pendingRegistrationCount < guest.limits.memoryRegionsPerGuest else {
+                throw .outOfMemory
+            }
+            guest.pendingRegistrationCount += 1
+            retainRegistered(extents, domain: request.pd, guest: guest)
+            beginHostRegistration(
+                request, extents: extents, domain: host, guest: guest, context: command.context, command: command)
+            return nil
+        }
         let key = try guest.mappings.register(
             protectionDomain: request.pd, context: command.context, access: access, start: request.start,
             lengthBytes: request.length, extents: extents)
-        let regions = Set(extents.map(\.region))
-        for handle in regions { retainRegion(handle, of: guest) }
-        guest.protectionDomains[request.pd]?.useCount += 1
-        guest.extentCount += extents.count
-        guest.memoryRegions[key.rawValue] = RegisteredMemory(
-            context: command.context, protectionDomain: request.pd, regions: Array(regions),
-            extentCount: extents.count,
-            lengthBytes: request.length)
-        contextDetails[command.context]?.memoryRegions.insert(key.rawValue)
+        retainRegistered(extents, domain: request.pd, guest: guest)
+        record(request, key: key, extents: extents, guest: guest, context: command.context, host: nil)
         return reply(command, vrdma_reg_mr_reply(lkey: key.rawValue, rkey: key.rawValue))
     }
 
-    func deregisterMemory(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
+    /// Holds what a memory region needs as long as it lives.
+    private func retainRegistered(_ extents: [Extent], domain: UInt32, guest: Guest) {
+        for handle in Set(extents.map(\.region)) { retainRegion(handle, of: guest) }
+        guest.protectionDomains[domain]?.useCount += 1
+        guest.extentCount += extents.count
+    }
+
+    /// Lets go of what a memory region needed.
+    func releaseRegistered(_ extents: [Extent], domain: UInt32, guest: Guest) {
+        for handle in Set(extents.map(\.region)) { releaseRegion(handle, of: guest) }
+        guest.protectionDomains[domain]?.useCount -= 1
+        guest.extentCount -= extents.count
+    }
+
+    /// Notes a memory region that is in the guest's table.
+    func record(
+        _ request: vrdma_reg_mr_command, key: MemoryKey, extents: [Extent], guest: Guest, context: UInt32,
+        host: HostHandle?
+    ) {
+        guest.memoryRegions[key.rawValue] = RegisteredMemory(
+            context: context, request: request, extents: extents, host: host)
+        contextDetails[context]?.memoryRegions.insert(key.rawValue)
+    }
+
+    /// Deregisters memory. Nil when the host adapter's device has to do so too, and the reply comes when it has.
+    func deregisterMemory(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message? {
         let request = try payload(command, as: vrdma_handle_command.self)
         guard let memory = guest.memoryRegions[request.handle] else { throw .invalidArgument }
         try guest.mappings.deregister(MemoryKey(rawValue: request.handle), context: command.context)
         guest.memoryRegions[request.handle] = nil
-        guest.extentCount -= memory.extentCount
         contextDetails[command.context]?.memoryRegions.remove(request.handle)
-        for handle in memory.regions { releaseRegion(handle, of: guest) }
-        guest.protectionDomains[memory.protectionDomain]?.useCount -= 1
+        if beginHostDeregistration(memory, key: request.handle, guest: guest, command) { return nil }
+        releaseRegistered(memory.extents, domain: memory.protectionDomain, guest: guest)
         return command.reply()
     }
 

@@ -17,7 +17,11 @@ extension Device {
             let rule = QueuePairTransition.reliableConnection(from: current, to: next), rule.permits(mask)
         else { throw .invalidArgument }
         try check(new, mask: mask, guest: guest)
-        if next == .readyToReceive { try checkPath(new, guest: guest) }
+        let source = sourceAddress(mask.contains(.addressVector) ? new : queuePairs[index].attributes, guest: guest)
+        var path = queuePairs[index].path
+        if next == .readyToReceive { path = try choosePath(index, to: destination(new), from: source, guest: guest) }
+        try modifyOnHost(index, new, from: current, to: next, path: path, source: source)
+        queuePairs[index].path = path
 
         store(new, mask: mask, in: index)
         if current == .readyToSend, next == .sendQueueDrained, !mask.contains(.enableSQDNotify) {
@@ -37,7 +41,7 @@ extension Device {
         switch next {
         case .readyToReceive:
             queuePairs[index].hasCommunicationEstablished = false
-            wakePeerWaiting(for: index)
+            if queuePairs[index].path == .host { activate(index) } else { wakePeerWaiting(for: index) }
         case .readyToSend:
             queuePairs[index].isDraining = false
             activate(index)
@@ -58,6 +62,11 @@ extension Device {
     /// Back to the state after creation; what the queues hold is forgotten without completions.
     private func reset(_ index: UInt32) {
         setState(index, .reset)
+        queuePairs[index].path = .none
+        queuePairs[index].sendForwarded = 0
+        queuePairs[index].receiveForwarded = 0
+        queuePairs[index].refusedStatus = .success
+        queuePairs[index].peerGuest = 0
         queuePairs[index].wait = .none
         queuePairs[index].bytesDone = 0
         queuePairs[index].isDraining = false
@@ -97,12 +106,13 @@ extension Device {
         guard isValid else { throw .invalidArgument }
     }
 
-    /// Whether some path leads to the destination. Only guests of this endpoint can be reached without a host adapter.
-    private func checkPath(_ new: vrdma_qp_attributes, guest: Guest) throws(Errno) {
-        guard guestsByAddress[destination(new)] != nil else { throw .networkUnreachable }
+    private func sourceAddress(_ attributes: vrdma_qp_attributes, guest: Guest) -> GID {
+        let addresses = guest.addresses
+        let index = Int(attributes.source_gid_index)
+        return index < addresses.count ? addresses[index] : guest.address
     }
 
-    private func destination(_ attributes: vrdma_qp_attributes) -> GID {
+    func destination(_ attributes: vrdma_qp_attributes) -> GID {
         withUnsafeBytes(of: attributes.destination_gid) {
             GID(bytes: ($0.load(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
         }

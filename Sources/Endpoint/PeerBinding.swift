@@ -37,7 +37,7 @@ extension Device {
     }
 
     private func answers(_ peer: UInt32, to index: UInt32) -> Bool {
-        guard queuePairs[peer].state.acceptsRequests,
+        guard queuePairs[peer].state.acceptsRequests, queuePairs[peer].path == .local,
             queuePairs[peer].attributes.destination_qp_number == queuePairs[index].number.rawValue,
             guestsByAddress[queuePairs[peer].destination] == queuePairs[index].guest
         else { return false }

@@ -23,7 +23,9 @@ extension Device {
         answer.max_pd = UInt32(limits.protectionDomainsPerGuest)
         answer.max_qp_rd_atom = limits.outstandingReads
         answer.max_qp_init_rd_atom = limits.outstandingReads
-        answer.max_res_rd_atom = limits.outstandingReads &* UInt32(limits.queuePairsPerGuest)
+        answer.max_res_rd_atom = limits.outstandingReads.multipliedReportingOverflow(
+            by: UInt32(clamping: limits.queuePairsPerGuest)
+        ).partialValue
         answer.max_inline_bytes = limits.inlineBytes
         // IBV_DEVICE_CURR_QP_STATE_MOD (bit 7), IBV_DEVICE_SYS_IMAGE_GUID (11), IBV_DEVICE_RC_RNR_NAK_GEN (12).
         answer.device_cap_flags = 1 << 7 | 1 << 11 | 1 << 12
@@ -35,9 +37,21 @@ extension Device {
         answer.port_count = Self.portCount
         // Every atomic of the device and of the host's processors is an atomic to the other (IBV_ATOMIC_GLOB).
         answer.atomic_capability = 2
+        if let device = host?.adapter.attributes { limit(&answer, to: device) }
         answer.guest_id = guest.identifier
         FixedText.write(guest.name, to: &answer.guest_name)
         return reply(command, answer)
+    }
+
+    /// What the host adapter's device does not offer is absent. Its own word on atomics holds, since peers elsewhere are
+    /// served by it: with less than `IBV_ATOMIC_GLOB` they are no atomics towards guests on the local path.
+    private func limit(_ answer: inout vrdma_query_device_reply, to device: HostDeviceAttributes) {
+        answer.max_mr_size_bytes = min(answer.max_mr_size_bytes, device.memoryRegionBytes)
+        answer.device_cap_flags &= device.capabilityFlags
+        answer.atomic_capability = min(answer.atomic_capability, device.atomicCapability)
+        answer.vendor_id = device.vendorIdentifier
+        answer.vendor_part_id = device.vendorPartIdentifier
+        answer.hardware_version = device.hardwareVersion
     }
 
     func queryPort(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
@@ -55,6 +69,15 @@ extension Device {
         answer.active_width = 2  // 4X
         answer.physical_state = 5  // LinkUp
         answer.link_layer = 2  // IBV_LINK_LAYER_ETHERNET
+        if let port = host?.adapter.port {
+            answer.state = port.state
+            answer.max_mtu = port.largestMTU
+            answer.active_mtu = port.activeMTU
+            answer.active_speed = port.activeSpeed
+            answer.active_width = port.activeWidth
+            answer.physical_state = port.physicalState
+            answer.link_layer = port.linkLayer
+        }
         return reply(command, answer)
     }
 

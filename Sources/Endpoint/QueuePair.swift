@@ -14,6 +14,16 @@ package struct QueuePair: BitwiseCopyable {
         case noAnswer
     }
 
+    /// How its requests travel; chosen from the destination address with the change to RTR.
+    package enum Path: UInt8, BitwiseCopyable {
+        /// It has no destination, or lost the device that led there.
+        case none
+        /// To a guest of this endpoint, memory to memory.
+        case local
+        /// Through the host adapter's device.
+        case host
+    }
+
     // Identity.
     package var guest: UInt32
     package var schedule: UInt32
@@ -53,6 +63,19 @@ package struct QueuePair: BitwiseCopyable {
     /// The send queue index at which a drain ends.
     package var drainEnd: UInt32 = 0
     package var hasCommunicationEstablished = false
+
+    // Path through the host adapter.
+    package var path = Path.none
+    /// The host adapter has a queue pair for this one.
+    package var hasHostObject = false
+    /// The next entries to hand to the host adapter; those from the heads to here are the device's.
+    package var sendForwarded: UInt32 = 0
+    package var receiveForwarded: UInt32 = 0
+    /// A request that was made to fail at the device, and how it ends towards the guest.
+    package var refusedIndex: UInt32 = 0
+    package var refusedStatus = WorkCompletionStatus.success
+    /// The destination is a guest of this endpoint: its keys can be translated here.
+    package var peerGuest: UInt32 = 0
 
     // Path, local.
     package var destination = GID.zero

@@ -35,9 +35,18 @@ extension Device {
             maxInlineBytes: request.max_inline_bytes, signalsAll: request.flags & VRDMA_QP_SIGNAL_ALL != 0,
             maxMessageBytes: limits.messageBytes)
         guard let index = queuePairs.insert(queuePair) else { throw .outOfMemory }
-        guard let number = guest.queuePairNumbers.allocate(for: index) else {
+        let number: QueuePairNumber
+        do throws(Errno) {
+            let wanted = try createHostQueuePair(index, domain: guest.protectionDomains[request.pd]?.host, request)
+            guard let allocated = guest.queuePairNumbers.allocate(for: index, wanted: wanted) else {
+                removeHostQueuePair(index)
+                throw .outOfMemory
+            }
+            number = allocated
+            if let wanted { host?.numbers.join(.init(guest: guest.identifier, number: number.rawValue), wanted.rawValue) }
+        } catch {
             queuePairs.remove(index)
-            throw .outOfMemory
+            throw error
         }
         queuePairs[index].number = number
         contexts[command.context].slots[Int(request.slot)] = index
@@ -69,6 +78,7 @@ extension Device {
         attributes.sq_psn = queuePairs[index].sendPSN.rawValue
         attributes.rq_psn = queuePairs[index].receivePSN.rawValue
         attributes.sq_draining = queuePairs[index].isDraining ? 1 : 0
+        if queuePairs[index].path == .host { try addHostState(of: index, to: &attributes) }
         return reply(command, vrdma_query_qp_reply(attributes: attributes))
     }
 
@@ -85,6 +95,7 @@ extension Device {
         if queuePair.isActive { unlistActive(at: queuePair.activePosition, of: queuePair.schedule) }
         if queuePair.isListedWaiting { unlistWaiting(at: queuePair.waitingPosition) }
         contexts[queuePair.context].slots[Int(queuePair.slot)] = .max
+        removeHostQueuePair(index)
         releaseRegion(queuePair.sendRegion, of: guest)
         releaseRegion(queuePair.receiveRegion, of: guest)
         guest.protectionDomains[queuePair.protectionDomain]?.useCount -= 1

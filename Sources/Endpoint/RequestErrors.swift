@@ -40,12 +40,14 @@ extension Device {
         queuePairs[index].receiveHead =
             queuePairs[index].receive.entryCount > 0 ? queuePairs[index].receive.tail.acquire() : 0
         queuePairs[index].knownReceiveTail = queuePairs[index].receiveHead
+        abandonHostPath(index)
         enterError(index)
         raise(.queuePairFatal, queuePair: index)
     }
 
     /// The change to the error state; outstanding work requests are flushed in the following turns.
     func enterError(_ index: UInt32) {
+        if queuePairs[index].path == .host { failOnHost(index) }
         setState(index, .error)
         queuePairs[index].wait = .none
         queuePairs[index].bytesDone = 0

@@ -16,6 +16,8 @@ package struct MappingEntry: BitwiseCopyable {
     @usableFromInline var firstLengthBytes: UInt64
     /// All extents and their starts within the region, when there is more than one.
     @usableFromInline var extents: Block<PlacedExtent>
+    /// What a host device calls the region in its own requests; 0 when it is not registered with one.
+    @usableFromInline package var hostKey: UInt32
     /// The context that registered it.
     package var context: UInt32
 

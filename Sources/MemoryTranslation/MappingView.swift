@@ -19,6 +19,13 @@ package struct MappingView: BitwiseCopyable {
         return entries.isLive(index) && entries[index].key == key ? index : nil
     }
 
+    /// What a host device calls a key's region; nil when there is no such region, or the device does not know it.
+    @inlinable
+    package func hostKey(_ key: MemoryKey) -> UInt32? {
+        guard let index = find(key), entries[index].hostKey != 0 else { return nil }
+        return entries[index].hostKey
+    }
+
     /// Checks a range of `lengthBytes` (at least 1) and finds its first bytes.
     @inlinable
     package func translate(

@@ -22,9 +22,16 @@ package struct NumberNamespace {
     /// All numbers in use.
     package var numbers: [QueuePairNumber] { Array(indices.keys) }
 
-    /// Takes a free number for the element at `index`. Nil when the limit is reached.
-    package mutating func allocate(for index: UInt32) -> QueuePairNumber? {
+    /// Takes a free number for the element at `index`: the wanted one, if it is free. Nil when the limit is reached.
+    ///
+    /// - Parameter wanted: the number that a host device chose; with any other, peers of the device could not reach the
+    ///   queue pair.
+    package mutating func allocate(for index: UInt32, wanted: QueuePairNumber? = nil) -> QueuePairNumber? {
         guard indices.count < limit else { return nil }
+        if let wanted, wanted.rawValue > 1, indices[wanted] == nil {
+            indices[wanted] = index
+            return wanted
+        }
         // Bounded: among limit + 1 successive numbers one is free.
         for _ in 0...limit {
             let number = QueuePairNumber(rawValue: next)

@@ -58,6 +58,24 @@ package final class Slab<Element: BitwiseCopyable> {
         return index
     }
 
+    /// Puts an element at an index of the caller's choice. False when the index is taken or beyond the capacity.
+    ///
+    /// A table whose indices are chosen from outside is filled in this way only.
+    package func insert(_ element: Element, at index: UInt32) -> Bool {
+        guard Int(index) < capacity, !isLive(index) else { return false }
+        elements[Int(index)] = element
+        generations[Int(index)] &+= 1
+        count += 1
+        return true
+    }
+
+    /// Takes away an element that was put at an index of the caller's choice.
+    package func removeChosen(_ index: UInt32) {
+        guard isLive(index) else { return }
+        generations[Int(index)] &+= 1
+        count -= 1
+    }
+
     /// Takes an element out of the table; its index may be used again.
     package func remove(_ index: UInt32) {
         guard isLive(index) else { return }

@@ -61,6 +61,10 @@ public struct Errno: RawRepresentable, Error, Hashable, Sendable {
     public static let alreadyExists = Errno(rawValue: EEXIST)
     /// No such device or guest.
     public static let noSuchDevice = Errno(rawValue: ENODEV)
+    /// The device has no such address.
+    public static let addressNotAvailable = Errno(rawValue: EADDRNOTAVAIL)
+    /// The device that leads to a network is away.
+    public static let networkDown = Errno(rawValue: ENETDOWN)
 }
 
 extension Errno: CustomStringConvertible {

@@ -1,0 +1,77 @@
+import CVRDMAABI
+import MemoryTranslation
+import Verbs
+
+/// The device's counterparts of guests' protection domains, completion queues and queue pairs.
+///
+/// While the device is away a guest's object is made without a counterpart. Protection domains, completion queues and
+/// memory get theirs when the device is back. A queue pair does not: its number was given to the guest without asking
+/// the device, and no peer could reach it by that.
+extension Device {
+    /// Nil when there is no device (now).
+    func createHostProtectionDomain() throws(Errno) -> HostHandle? {
+        guard let host, host.adapter.isAvailable else { return nil }
+        return try host.adapter.createProtectionDomain()
+    }
+
+    func removeHostProtectionDomain(_ domain: ProtectionDomain?) {
+        guard let host, let handle = domain?.host else { return }
+        host.adapter.destroyProtectionDomain(handle)
+    }
+
+    func createHostCompletionQueue(_ queue: UInt32) throws(Errno) {
+        guard let host, host.adapter.isAvailable else { return }
+        try host.adapter.createCompletionQueue(queue, entryCount: completionQueues[queue].ring.entryCount)
+        completionQueues[queue].hasHostObject = true
+    }
+
+    /// The number that the device chose; nil when there is no device (now).
+    func createHostQueuePair(
+        _ index: UInt32, domain: HostHandle?, _ request: vrdma_create_qp_command
+    ) throws(Errno) -> QueuePairNumber? {
+        guard let host, host.adapter.isAvailable, let domain,
+            completionQueues[request.send_cq].hasHostObject, completionQueues[request.receive_cq].hasHostObject
+        else { return nil }
+        let number = try host.adapter.createQueuePair(
+            index,
+            HostQueuePairShape(
+                domain: domain, sendCompletionQueue: request.send_cq, receiveCompletionQueue: request.receive_cq,
+                sendEntries: request.send_entries, receiveEntries: request.receive_entries,
+                sendElements: request.max_send_sge, receiveElements: request.max_receive_sge,
+                inlineBytes: request.max_inline_bytes, signalsAll: request.flags & VRDMA_QP_SIGNAL_ALL != 0))
+        queuePairs[index].hasHostObject = true
+        return number
+    }
+
+    func removeHostQueuePair(_ index: UInt32) {
+        guard let host, queuePairs[index].hasHostObject else { return }
+        queuePairs[index].hasHostObject = false
+        queuePairs[index].path = .none
+        host.numbers.remove(.init(guest: queuePairs[index].guest, number: queuePairs[index].number.rawValue))
+        host.adapter.destroyQueuePair(index)
+    }
+
+    /// Makes the device's counterpart fail, which flushes what it has; its completions follow.
+    func failOnHost(_ index: UInt32) {
+        guard let host, queuePairs[index].hasHostObject, queuePairs[index].state != .error else { return }
+        var attributes = vrdma_qp_attributes()
+        attributes.attribute_mask = QueuePairTransition.AttributeMask.state.rawValue
+        attributes.qp_state = QueuePairState.error.rawValue
+        do throws(Errno) {
+            try host.adapter.modifyQueuePair(index, attributes, source: .zero)
+        } catch {
+            // A device that cannot even do this has lost the queue pair: what it had is flushed here.
+            queuePairs[index].path = .none
+        }
+    }
+
+    /// Takes everything back from the device, without completions.
+    func abandonHostPath(_ index: UInt32) {
+        guard let host, queuePairs[index].path == .host else { return }
+        queuePairs[index].path = .none
+        var attributes = vrdma_qp_attributes()
+        attributes.attribute_mask = QueuePairTransition.AttributeMask.state.rawValue
+        attributes.qp_state = QueuePairState.reset.rawValue
+        try? host.adapter.modifyQueuePair(index, attributes, source: .zero)
+    }
+}
