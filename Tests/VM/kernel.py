@@ -5,6 +5,7 @@ import hashlib
 import lzma
 import os
 import pathlib
+import platform
 import re
 import shutil
 import tempfile
@@ -40,6 +41,8 @@ def newest():
 
 def require():
     """The kernel's version; raises Missing when something is not installed."""
+    if platform.machine() != "x86_64":
+        raise Missing(f"virtual machines are made for x86_64 only, this is {platform.machine()}")
     missing = []
     if shutil.which(EMULATOR) is None:
         missing.append(f"{EMULATOR} (package qemu-system-x86)")
