@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import selectors
 import signal
 import socket
@@ -12,6 +13,9 @@ import qemu
 from peer import Peer
 
 PR_SET_PDEATHSIG = 1
+LAST_LINES = 16
+HARMLESS = "is not connected to host network"   # the hub of a machine that is alone
+TROUBLE = re.compile(r"BUG:|Oops|Kernel panic|general protection fault|vrdma-vm:")
 
 
 class Machine:
@@ -70,7 +74,9 @@ class Machine:
                 text = (self.keeper.directory / name).read_text(errors="replace")
             except OSError:
                 continue
-            lines += [line.strip() for line in text.splitlines() if line.strip()][-12:]
+            said = [line.strip() for line in text.splitlines() if line.strip() and HARMLESS not in line]
+            trouble = next((index for index, line in enumerate(said) if TROUBLE.search(line)), len(said) - LAST_LINES)
+            lines += said[max(trouble, 0):][:LAST_LINES]
         return " | ".join(lines) or f"QEMU ended with {self.process.returncode}"
 
 
