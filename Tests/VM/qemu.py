@@ -87,4 +87,5 @@ def network(number, settings, directory):
         arguments += ["-netdev", f"stream,id=eth0,server=off,addr.type=unix,addr.path={directory}/net{number}"]
     if settings["capture"]:
         arguments += ["-object", f"filter-dump,id=capture,netdev=eth0,file={settings['shared']}/eth0-vm{number}.pcap"]
-    return arguments + ["-device", f"virtio-net-pci,netdev=eth0,mac=52:54:00:09:00:{number:02x},host_mtu={MTU},romfile="]
+    address = f"52:54:00:09:00:{number:02x}"
+    return arguments + ["-device", f"virtio-net-pci,netdev=eth0,mac={address},host_mtu={MTU},romfile="]
