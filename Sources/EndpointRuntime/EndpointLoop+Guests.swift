@@ -150,8 +150,9 @@ extension EndpointLoop {
         }
     }
 
-    private func carryOut(_ command: vrdma_message, guest: UInt32, descriptors: [FileDescriptor]) -> vrdma_message {
-        var reply = device.execute(command, guest: guest, descriptors: descriptors)
+    /// Nil when the reply comes later.
+    private func carryOut(_ command: vrdma_message, guest: UInt32, descriptors: [FileDescriptor]) -> vrdma_message? {
+        guard var reply = device.perform(command, guest: guest, descriptors: descriptors) else { return nil }
         guard reply.status == 0 else { return reply }
         switch vrdma_opcode(UInt32(command.opcode)) {
         case VRDMA_OP_OPEN_CONTEXT:
@@ -182,7 +183,7 @@ extension EndpointLoop {
         poller.remove(kick.rawValue)
     }
 
-    private func end(_ guest: UInt32, _ ended: GuestConnection.Ended) {
+    func end(_ guest: UInt32, _ ended: GuestConnection.Ended) {
         guard let connection = connections.removeValue(forKey: guest) else { return }
         hotGuests.removeAll { $0 == guest }
         poller.remove(connection.socket.rawValue)

@@ -19,7 +19,8 @@ final class EndpointLoop {
     var hotGuests: [UInt32] = []
     var newcomers: [UInt32: Newcomer] = [:]
     var contextKicks: [UInt32: FileDescriptor] = [:]
-    private var delivery: OutputDelivery
+    var delivery: OutputDelivery
+    let host: HostDescription?
     private var idle: IdlePolicy
     private var ready: [Poller.Ready] = []
     private let startNanoseconds = MonotonicClock.nowNanoseconds
@@ -44,7 +45,7 @@ final class EndpointLoop {
 
     init(
         configuration: EndpointConfiguration, log: Log, listener: FileDescriptor, control: EndpointControl,
-        releaser: MemoryReleaser
+        releaser: MemoryReleaser, hostAdapter: (any HostAdapter)?
     ) throws(EndpointError) {
         self.configuration = configuration
         self.log = log
@@ -54,16 +55,21 @@ final class EndpointLoop {
         var limits = DeviceLimits(configuration)
         // The limit of guests is kept here, since it may change while the device lives.
         limits.guests = Self.mostGuests
-        device = Device(limits: limits)
-        delivery = OutputDelivery(log: log, releaser: releaser)
+        device = Device(limits: limits, host: hostAdapter, usesLocalPath: configuration.host.usesLocalPath)
+        host = hostAdapter.map { HostDescription($0, port: configuration.host.devicePort) }
+        delivery = OutputDelivery(log: log, releaser: releaser, host: host)
         idle = IdlePolicy(idleSpinNanoseconds: UInt64(configuration.engine.idleSpinNanoseconds))
         do throws(Errno) {
             poller = try Poller()
             try poller.add(listener.rawValue, token: EndpointToken.listener.rawValue)
             try poller.add(control.wakeUp.rawValue, token: EndpointToken.control.rawValue)
+            if let hostAdapter {
+                try poller.add(hostAdapter.eventDescriptor.rawValue, token: EndpointToken.host.rawValue)
+            }
         } catch {
             throw .system("epoll", error)
         }
+        if let hostAdapter { announce(hostAdapter) }
     }
 
     /// Runs until a stop is requested and what was under way is done.
@@ -78,7 +84,7 @@ final class EndpointLoop {
         var quietTurns = 0
         while quietTurns < 64, MonotonicClock.nowNanoseconds < end {
             quietTurns = device.poll(now: MonotonicClock.nowNanoseconds) == 0 ? quietTurns + 1 : 0
-            delivery.deliver(device.takeOutputs(), now: MonotonicClock.nowNanoseconds)
+            deliverOutputs(now: MonotonicClock.nowNanoseconds)
         }
     }
 
@@ -86,8 +92,7 @@ final class EndpointLoop {
         let now = MonotonicClock.nowNanoseconds
         var work = device.poll(now: now)
         work &+= serveChannels()
-        let outputs = device.takeOutputs()
-        if !outputs.isEmpty { delivery.deliver(outputs, now: now) }
+        deliverOutputs(now: now)
         delivery.retry(now: now) { device.completionSocket(ofQueue: $0) }
         if work > 0 {
             idle.didWork()
@@ -153,6 +158,7 @@ final class EndpointLoop {
         case .guestSocket(let guest): readSocket(ofGuest: guest)
         case .guestKick(let guest): heat(guest)
         case .contextKick(let context): device.wake(context: context)
+        case .host: _ = device.serveHostEvents()
         case nil: break
         }
     }
@@ -235,8 +241,8 @@ final class EndpointLoop {
             version: VRDMAVersion.text,
             endpoint: EndpointStatus.Endpoint(
                 pid: Scheduling.processIdentifier, uptimeSeconds: Double(elapsed) / 1e9,
-                adapter: configuration.host.adapter.rawValue, polls: device.turnCount, sleeps: sleeps,
-                guestLimit: configuration.totals.guests),
-            guests: guests)
+                adapter: configuration.host.adapter.rawValue, devicePort: host?.port, polls: device.turnCount,
+                sleeps: sleeps, guestLimit: configuration.totals.guests),
+            host: device.hostStatus, guests: guests)
     }
 }

@@ -11,6 +11,7 @@ package final class EndpointServer: Sendable {
     private let listener: FileDescriptor?
     private let adminListener: FileDescriptor?
     private let control: EndpointControl
+    private let hostAdapter: HostAdapterFactory?
     private let onReady: @Sendable () -> Void
 
     /// Creates an endpoint that does nothing yet.
@@ -20,14 +21,17 @@ package final class EndpointServer: Sendable {
     ///     removes it at the end.
     ///   - adminListener: likewise for `vrdma status`.
     ///   - onReady: called on the thread of `run()` when guest drivers can connect.
+    ///   - hostAdapter: makes the way to peers elsewhere, if the configuration asks for one.
     package init(
         configuration: EndpointConfiguration, log: Log, listener: FileDescriptor? = nil,
-        adminListener: FileDescriptor? = nil, onReady: @escaping @Sendable () -> Void = {}
+        adminListener: FileDescriptor? = nil,
+        onReady: @escaping @Sendable () -> Void = {}, hostAdapter: HostAdapterFactory? = nil
     ) throws(EndpointError) {
         self.configuration = configuration
         self.log = log
         self.listener = listener
         self.adminListener = adminListener
+        self.hostAdapter = hostAdapter
         self.onReady = onReady
         do throws(Errno) {
             control = try EndpointControl()
@@ -38,6 +42,7 @@ package final class EndpointServer: Sendable {
 
     /// Serves until `stop()`.
     package func run() throws(EndpointError) {
+        let host = try configuration.makeHostAdapter(hostAdapter, log: log)
         let sockets = try EndpointSockets(configuration, listener: listener, adminListener: adminListener)
         defer { sockets.removeFiles() }
         let admin: AdminService
@@ -60,7 +65,7 @@ package final class EndpointServer: Sendable {
         }
         let loop = try EndpointLoop(
             configuration: configuration, log: log, listener: sockets.guestDrivers, control: control,
-            releaser: releaser)
+            releaser: releaser, hostAdapter: host)
         onReady()
         try loop.run()
     }

@@ -10,6 +10,8 @@ enum EndpointToken: Equatable {
     case guestKick(UInt32)
     /// The eventfd with which an application kicks, by context.
     case contextKick(UInt32)
+    /// The host adapter has something.
+    case host
 
     var rawValue: UInt64 {
         let (kind, identifier): (UInt64, UInt32) =
@@ -20,6 +22,7 @@ enum EndpointToken: Equatable {
             case .guestSocket(let identifier): (4, identifier)
             case .guestKick(let identifier): (5, identifier)
             case .contextKick(let identifier): (6, identifier)
+            case .host: (7, 0)
             }
         return kind << 32 | UInt64(identifier)
     }
@@ -33,6 +36,7 @@ enum EndpointToken: Equatable {
         case 4: self = .guestSocket(identifier)
         case 5: self = .guestKick(identifier)
         case 6: self = .contextKick(identifier)
+        case 7: self = .host
         default: return nil
         }
     }

@@ -13,6 +13,7 @@ struct GuestConnection {
         var isViolation: Bool
 
         static let closed = Ended(reason: "the guest driver closed the connection", isViolation: false)
+        static let outOfRange = violation("command channel index out of range")
         static func violation(_ reason: String) -> Ended { Ended(reason: reason, isViolation: true) }
     }
 
@@ -71,25 +72,38 @@ struct GuestConnection {
     }
 
     /// Carries out the commands that wait, a bounded number of them. Returns how many there were.
-    mutating func serve(_ carryOut: (vrdma_message, [FileDescriptor]) -> vrdma_message) throws(Ended) -> Int {
-        do throws(MessageRing.Violation) {
-            for count in 0..<Self.commandsPerRound {
-                guard let command = try channel.incoming.pop() else { return count }
-                let arrived = takeDescriptors(of: command)
-                let reply =
-                    lostTokens.remove(command.descriptor_token) == nil
-                    ? carryOut(command, arrived)
-                    : command.reply(status: UInt32(Errno.tooManyOpenFiles.rawValue))
-                guard try channel.outgoing.push(reply) else {
-                    // A guest driver never has more commands under way than its ring of completions holds.
-                    throw MessageRing.Violation()
-                }
-                if channel.takePeerKick() { wakeGuestDriver() }
+    ///
+    /// - Parameter carryOut: returns the reply, or nil when `answer` will be called with it.
+    mutating func serve(_ carryOut: (vrdma_message, [FileDescriptor]) -> vrdma_message?) throws(Ended) -> Int {
+        for count in 0..<Self.commandsPerRound {
+            let next: vrdma_message?
+            do throws(MessageRing.Violation) {
+                next = try channel.incoming.pop()
+            } catch {
+                throw .outOfRange
             }
-        } catch {
-            throw .violation("command channel index out of range")
+            guard let command = next else { return count }
+            let arrived = takeDescriptors(of: command)
+            let reply =
+                lostTokens.remove(command.descriptor_token) == nil
+                ? carryOut(command, arrived)
+                : command.reply(status: UInt32(Errno.tooManyOpenFiles.rawValue))
+            if let reply { try answer(reply) }
         }
         return Self.commandsPerRound
+    }
+
+    /// Gives the guest driver a reply, and wakes it if it sleeps.
+    mutating func answer(_ reply: vrdma_message) throws(Ended) {
+        do throws(MessageRing.Violation) {
+            guard try channel.outgoing.push(reply) else {
+                // A guest driver never has more commands under way than its ring of completions holds.
+                throw MessageRing.Violation()
+            }
+        } catch {
+            throw .outOfRange
+        }
+        if channel.takePeerKick() { wakeGuestDriver() }
     }
 
     /// Asks for a kick. False when a command came just before.

@@ -8,14 +8,16 @@ import Verbs
 struct OutputDelivery {
     private let log: Log
     private let releaser: MemoryReleaser
+    private let host: HostDescription?
     /// Completion events whose socket was full, by completion queue: at most one for each.
     private var deferred: [UInt32: (socket: FileDescriptor, event: vrdma_completion_event)] = [:]
     private static let retryNanoseconds: UInt64 = 10_000_000
     private var nextRetryNanoseconds: UInt64 = .max
 
-    init(log: Log, releaser: MemoryReleaser) {
+    init(log: Log, releaser: MemoryReleaser, host: HostDescription? = nil) {
         self.log = log
         self.releaser = releaser
+        self.host = host
     }
 
     /// When to call `retry` again; nil when nothing is deferred.
@@ -32,11 +34,39 @@ struct OutputDelivery {
                 }
             case .releaseMemory(let mapping):
                 releaser.release([mapping])
+            case .reply:
+                // The loop's own: it goes through the guest's connection.
+                break
+            case .hostLost, .hostAvailable, .addressMissing, .hostObjectLost:
+                report(output)
             case .violation(let guest, let reason):
                 log.warning(
                     "a guest broke a rule", [.init("guest", guest), .init("reason", reason)], subject: guest,
                     limit: .oncePerMinute)
             }
+        }
+    }
+
+    /// What happened to the host adapter's device, for the log.
+    private func report(_ output: DeviceOutput) {
+        let device = host?.fields ?? []
+        switch output {
+        case .hostLost:
+            log.warning("the host adapter's device is gone: guests have lost their connections through it", device)
+        case .hostAvailable:
+            log.notice("the host adapter's device is there again", device)
+        case .addressMissing(let guest, let address):
+            var fields: [LogRecord.Field] = [.init("guest", guest), .init("address", address)] + device
+            if let host { fields.append(.init("remedy", host.remedy(for: address))) }
+            log.warning(
+                "a guest cannot use the host adapter: its device does not have the guest's address", fields,
+                subject: guest, limit: .oncePerMinute)
+        case .hostObjectLost(let guest, let reason):
+            log.warning(
+                "a guest lost an object on the host adapter's device",
+                [.init("guest", guest), .init("reason", reason)] + device, subject: guest, limit: .oncePerMinute)
+        case .completionEvent, .asyncEvent, .releaseMemory, .reply, .violation:
+            break
         }
     }
 

@@ -157,6 +157,37 @@ final class GuestConnectionTests {
         #expect(thrown)
     }
 
+    /// A command whose reply comes later holds no other up.
+    @Test func lateReplies() throws {
+        for sequence in UInt32(1)...3 { try push(sequence) }
+        var late: [vrdma_message] = []
+        let count = try connection.serve { command, _ in
+            guard command.sequence != 2 else {
+                late.append(command.reply())
+                return nil
+            }
+            return command.reply()
+        }
+        #expect(count == 3)
+        #expect(try takeReplies() == [1, 3])
+        driver.ownKickWanted.exchange(1)
+        try connection.answer(try #require(late.first))
+        #expect(try takeReplies() == [2])
+        // It was woken for it.
+        var byte: UInt8 = 0
+        let wake = try withUnsafeMutableBytes(of: &byte) {
+            try PacketSocket.receive(socket.rawValue, into: $0, blocking: false)
+        }
+        #expect(wake?.byteCount == 1)
+    }
+
+    /// Late replies that nobody takes end the connection as others do.
+    @Test func tooManyLateReplies() throws {
+        let reply = vrdma_message(opcode: VRDMA_OP_REG_MR.rawValue).reply()
+        for _ in 0..<CommandChannel.defaultEntryCount { try connection.answer(reply) }
+        #expect(throws: GuestConnection.Ended.self) { try connection.answer(reply) }
+    }
+
     /// Wakes a guest driver that sleeps, once, by a packet.
     @Test func wakesTheGuestDriver() throws {
         var byte: UInt8 = 0

@@ -66,6 +66,23 @@ final class OutputDeliveryTests {
         #expect(log.texts.count == 2)
     }
 
+    /// The log names the device and what to do.
+    @Test func hostOutputs() throws {
+        let adapter = PlayedHostAdapter(try PlayedHostAdapter.Script(), addresses: [])
+        delivery = OutputDelivery(
+            log: log.log, releaser: try MemoryReleaser(), host: HostDescription(adapter, port: 1))
+        delivery.deliver(
+            [
+                .hostLost, .hostAvailable, .addressMissing(guest: "one", address: GID(ipv4: 0x0a00_0007)),
+                .addressMissing(guest: "one", address: GID(ipv4: 0x0a00_0007)),
+                .hostObjectLost(guest: "two", reason: "a memory region: ENOMEM"),
+            ], now: 0)
+        #expect(log.texts.count == 4)
+        #expect(log.texts.allSatisfy { $0.contains("device=played0") })
+        #expect(log.texts[2].contains("ip address add 10.0.0.7/PREFIX dev INTERFACE"))
+        #expect(log.texts[3].contains("guest=two"))
+    }
+
     private func fillSocket() throws -> Int {
         var count = 0
         while delivery.deadlineNanoseconds == nil, count < 100_000 {

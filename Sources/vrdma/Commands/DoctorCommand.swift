@@ -7,7 +7,8 @@ enum DoctorCommand {
     static let interface = CommandLineCommand(
         "doctor",
         "Say what is missing for vRDMA on this machine, and how to get it. Exit status 1 when "
-            + "something that is needed is missing.",
+            + "something that is needed is missing. What only an endpoint on a real device or on soft-RoCE needs is "
+            + "examined too; it is needed where the system's endpoint is configured for it.",
         options: [.flag("json", "Print a JSON document.")], closing: "For example: vrdma doctor --json")
 
     private struct Document: Codable {
@@ -16,7 +17,8 @@ enum DoctorCommand {
     }
 
     static func run(_ arguments: CommandLineArguments) throws(ToolError) -> Int32 {
-        let findings = KernelExamination.findings() + InstallationExamination.findings()
+        let findings =
+            KernelExamination.findings() + InstallationExamination.findings() + RealDeviceExamination.findings()
         if arguments.contains("json") {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

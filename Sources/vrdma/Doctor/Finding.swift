@@ -3,6 +3,8 @@ struct Finding: Codable, Hashable {
     enum Level: String, Codable {
         /// As it should be.
         case ok
+        /// Not there, and nothing that runs now needs it.
+        case info
         /// vRDMA works, but something less well, or not at all for some programs.
         case warn
         /// vRDMA does not work without it.
@@ -19,6 +21,10 @@ struct Finding: Codable, Hashable {
 
     static func ok(_ subject: String, _ detail: String) -> Finding {
         Finding(subject: subject, level: .ok, detail: detail)
+    }
+
+    static func info(_ subject: String, _ detail: String, remedy: String? = nil) -> Finding {
+        Finding(subject: subject, level: .info, detail: detail, remedy: remedy)
     }
 
     static func warn(_ subject: String, _ detail: String, remedy: String? = nil) -> Finding {

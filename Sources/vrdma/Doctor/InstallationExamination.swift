@@ -7,7 +7,7 @@ enum InstallationExamination {
         var findings = [library()]
         findings += programs("ibverbs-utils", ["ibv_devices", "ibv_devinfo", "ibv_rc_pingpong"])
         findings += programs("perftest", ["ib_write_bw", "ib_write_lat"])
-        findings += [runtimeDirectory()] + GuestExamination.findings() + [ownEndpoint(), realDevices(), softRoCE()]
+        findings += [runtimeDirectory()] + GuestExamination.findings() + [ownEndpoint()]
         if let toolchain = toolchain() { findings.append(toolchain) }
         return findings
     }
@@ -53,20 +53,6 @@ enum InstallationExamination {
             (try? AdminQuestion.status(socketPath: directory.adminSocketPath)) != nil
         else { return .ok(subject, "not running; vrdma run starts it") }
         return .ok(subject, "running in \(directory.path)")
-    }
-
-    /// For information: nothing of it is needed.
-    private static func realDevices() -> Finding {
-        let devices = FileSystem.names(in: "/sys/class/infiniband")
-        return .ok(
-            "RDMA hardware", devices.isEmpty ? "none, and none is needed" : devices.joined(separator: ", "))
-    }
-
-    private static func softRoCE() -> Finding {
-        let release = FileSystem.text("/proc/sys/kernel/osrelease")?.split(separator: "\n").first ?? ""
-        let base = "/lib/modules/\(release)/kernel/drivers/infiniband/sw/rxe"
-        let isThere = FileSystem.exists("/sys/module/rdma_rxe") || !FileSystem.names(in: base).isEmpty
-        return .ok("soft-RoCE", isThere ? "the kernel has rdma_rxe" : "the kernel has no rdma_rxe; it is not needed")
     }
 
     /// Only where this executable was built.

@@ -7,7 +7,7 @@ struct StatusReport {
 
     /// The whole report.
     var text: String {
-        var parts = [headline]
+        var parts = [headline + (host ?? "")]
         if status.guests.isEmpty {
             parts.append("No guests.\n")
         } else {
@@ -23,6 +23,29 @@ struct StatusReport {
             "vRDMA endpoint \(status.version), process \(endpoint.pid), up \(Self.duration(endpoint.uptimeSeconds)), "
             + "adapter \(endpoint.adapter); "
             + "\(status.guests.count) of \(endpoint.guestLimit) guests\n"
+    }
+
+    /// The host adapter with its device; nil when there is none.
+    private var host: String? {
+        guard let host = status.host else { return nil }
+        var text = "Host adapter \(host.adapter) \(host.device)"
+        if let port = status.endpoint.devicePort { text += " port \(port)" }
+        if host.isAvailable {
+            text += " \(Self.portState(host.portState))"
+            if host.activeMtuBytes > 0 { text += ", MTU \(host.activeMtuBytes)" }
+            text += host.addresses.isEmpty ? ", no address" : ", addresses \(host.addresses.joined(separator: ", "))"
+        } else {
+            text += " is gone"
+        }
+        if !host.localPath { text += "; no local path" }
+        if host.pendingRegistrations > 0 { text += "; \(host.pendingRegistrations) registrations under way" }
+        return text + "\n"
+    }
+
+    /// The name of a value of `enum ibv_port_state`.
+    private static func portState(_ state: UInt32) -> String {
+        let names = ["NOP", "DOWN", "INIT", "ARMED", "ACTIVE", "ACTIVE_DEFER"]
+        return names.indices.contains(Int(state)) ? names[Int(state)] : "\(state)"
     }
 
     private var guests: String {

@@ -1,0 +1,37 @@
+import CVRDMAABI
+import Endpoint
+import LinuxIO
+import Service
+import Verbs
+
+/// The host adapter in the loop, and what the device answers or wants done later.
+extension EndpointLoop {
+    /// Says what guests can use from now on.
+    func announce(_ adapter: any HostAdapter) {
+        guard let host else { return }
+        let port = adapter.port
+        log.notice("the host adapter is ready", host.fields + HostDescription.fields(port), limit: nil)
+        if !port.isActive {
+            log.warning(
+                "the host adapter's port is not active: guests cannot use it until it is",
+                host.fields + [.init("remedy", "vrdma doctor")], limit: nil)
+        }
+    }
+
+    /// Does what the device wants done outside of itself.
+    func deliverOutputs(now: UInt64) {
+        let outputs = device.takeOutputs()
+        guard !outputs.isEmpty else { return }
+        delivery.deliver(outputs, now: now)
+        for case .reply(let guest, let message) in outputs { answerLate(message, to: guest) }
+    }
+
+    /// A guest that went meanwhile needs no answer.
+    private func answerLate(_ reply: vrdma_message, to guest: UInt32) {
+        do throws(GuestConnection.Ended) {
+            try connections[guest]?.answer(reply)
+        } catch {
+            end(guest, error)
+        }
+    }
+}
