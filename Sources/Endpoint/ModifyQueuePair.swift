@@ -78,7 +78,10 @@ extension Device {
         queuePairs[index].destination = .zero
         queuePairs[index].attributes = vrdma_qp_attributes()
         queuePairs[index].send.head.release(0)
-        if queuePairs[index].receive.entryCount > 0 { queuePairs[index].receive.head.release(0) }
+        if queuePairs[index].receive.entryCount > 0 {
+            queuePairs[index].receive.head.release(0)
+            queuePairs[index].receive.doorbellWanted.storeRelaxed(0)
+        }
     }
 
     private func check(_ new: vrdma_qp_attributes, mask: Mask, guest: Guest) throws(Errno) {

@@ -23,9 +23,8 @@ extension Device {
         answer.max_pd = UInt32(limits.protectionDomainsPerGuest)
         answer.max_qp_rd_atom = limits.outstandingReads
         answer.max_qp_init_rd_atom = limits.outstandingReads
-        answer.max_res_rd_atom = limits.outstandingReads.multipliedReportingOverflow(
-            by: UInt32(clamping: limits.queuePairsPerGuest)
-        ).partialValue
+        answer.max_res_rd_atom = UInt32(
+            clamping: UInt64(limits.outstandingReads) &* UInt64(clamping: limits.queuePairsPerGuest))
         answer.max_inline_bytes = limits.inlineBytes
         // IBV_DEVICE_CURR_QP_STATE_MOD (bit 7), IBV_DEVICE_SYS_IMAGE_GUID (11), IBV_DEVICE_RC_RNR_NAK_GEN (12).
         answer.device_cap_flags = 1 << 7 | 1 << 11 | 1 << 12

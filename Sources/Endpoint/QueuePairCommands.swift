@@ -43,7 +43,9 @@ extension Device {
                 throw .outOfMemory
             }
             number = allocated
-            if let wanted { host?.numbers.join(.init(guest: guest.identifier, number: number.rawValue), wanted.rawValue) }
+            if let wanted {
+                host?.numbers.join(.init(guest: guest.identifier, number: number.rawValue), wanted.rawValue)
+            }
         } catch {
             queuePairs.remove(index)
             throw error

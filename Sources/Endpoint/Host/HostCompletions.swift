@@ -21,7 +21,11 @@ extension Device {
             setState(index, .error)
             activate(index)
         }
-        if completion.isReceive { deliverReceive(completion, index, isSuccess) } else { deliverSend(completion, index, isSuccess) }
+        if completion.isReceive {
+            deliverReceive(completion, index, isSuccess)
+        } else {
+            deliverSend(completion, index, isSuccess)
+        }
     }
 
     private func deliverSend(_ completion: HostCompletion, _ index: UInt32, _ isSuccess: Bool) {

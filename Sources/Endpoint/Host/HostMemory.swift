@@ -19,7 +19,8 @@ extension Device {
             }
         }
         host.registrations[token] = PendingRegistration(
-            command: command, guest: guest.identifier, context: context, contextGeneration: contexts.generation(context),
+            command: command, guest: guest.identifier, context: context,
+            contextGeneration: contexts.generation(context),
             request: request, extents: extents, key: key)
         host.adapter.beginRegistration(
             HostRegistration(
@@ -86,7 +87,9 @@ extension Device {
         if isRemote {
             host.remoteKeys.join(.init(guest: guest.identifier, number: key.rawValue), memory.remoteKey)
         }
-        record(pending.request, key: key, extents: pending.extents, guest: guest, context: pending.context, host: memory.handle)
+        record(
+            pending.request, key: key, extents: pending.extents, guest: guest, context: pending.context,
+            host: memory.handle)
         return key
     }
 
@@ -126,7 +129,9 @@ extension Device {
     }
 
     /// Begins to take memory away from the device for a command. False when the device does not have it.
-    func beginHostDeregistration(_ memory: RegisteredMemory, key: UInt32, guest: Guest, _ command: vrdma_message) -> Bool {
+    func beginHostDeregistration(_ memory: RegisteredMemory, key: UInt32, guest: Guest, _ command: vrdma_message)
+        -> Bool
+    {
         guard let host, let handle = memory.host else { return false }
         host.remoteKeys.remove(.init(guest: guest.identifier, number: key))
         let token = host.newToken()

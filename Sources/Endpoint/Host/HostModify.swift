@@ -49,6 +49,7 @@ extension Device {
         if next == .readyToReceive {
             // The peer may send as soon as it hears of this state: what was posted before is there then.
             _ = forwardReceives(index, limit: Int(queuePairs[index].receive.entryCount))
+            guard queuePairs[index].state == current else { throw .invalidArgument }
         }
         try host.adapter.modifyQueuePair(index, translated, source: source)
     }

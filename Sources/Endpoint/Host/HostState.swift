@@ -78,7 +78,7 @@ extension DeviceLimits {
         limits.memoryRegionsPerGuest = min(memoryRegionsPerGuest, device.memoryRegions)
         limits.outstandingReads = min(
             outstandingReads, device.outstandingReadsAsRequester, device.outstandingReadsAsResponder)
-        limits.messageBytes = min(messageBytes, UInt64(adapter.port.messageBytes))
+        if adapter.port.messageBytes > 0 { limits.messageBytes = min(messageBytes, UInt64(adapter.port.messageBytes)) }
         return limits
     }
 }
