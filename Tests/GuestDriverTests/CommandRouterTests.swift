@@ -99,6 +99,18 @@ import Verbs
         #expect(router.error(long, from: alice) == EINVAL)
     }
 
+    @Test func armingACompletionQueueIsForwarded() throws {
+        let router = RouterUnderTest()
+        try router.open(5, for: alice)
+        var arm = command(VRDMA_OP_ARM_CQ)
+        arm.setPayload(vrdma_handle_command(handle: 77, index: 1))
+        #expect(router.error(arm, from: alice, descriptors: 1) == EINVAL)
+        let forwarded = try #require(router.forward(arm, from: alice))
+        #expect(forwarded.context == 5)
+        #expect(forwarded.payload(as: vrdma_handle_command.self)?.handle == 77)
+        #expect(router.answer(to: forwarded.reply(status: UInt32(ENODEV)))?.1.status == UInt32(ENODEV))
+    }
+
     @Test func theKernelNamesTheProcess() throws {
         let router = RouterUnderTest()
         var open = command(VRDMA_OP_OPEN_CONTEXT)

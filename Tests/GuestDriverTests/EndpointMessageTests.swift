@@ -118,4 +118,76 @@ import Verbs
         try router.open(5, for: bob)
         #expect(router.disconnect(alice) == nil)
     }
+
+    private func registered(_ key: UInt32, _ command: vrdma_message) -> vrdma_message {
+        var reply = command.reply()
+        reply.setPayload(vrdma_reg_mr_reply(lkey: key, rkey: key))
+        return reply
+    }
+
+    @Test(arguments: [VRDMA_OP_REG_MR.rawValue, VRDMA_OP_DEREG_MR.rawValue])
+    func registrationHasATimeOfItsOwn(opcode: UInt32) throws {
+        let router = RouterUnderTest()
+        router.router.limits.commandTimeoutNanoseconds = 100
+        router.router.limits.registrationTimeoutNanoseconds = 5000
+        try router.open(5, for: alice)
+        try router.open(6, for: bob)
+        _ = try #require(router.forward(vrdma_message(opcode: opcode, sequence: 3), from: alice, now: 1000))
+        #expect(router.nextDeadline() == 6000)
+        // What is forwarded later may be due earlier.
+        _ = try #require(router.forward(command(VRDMA_OP_ALLOC_PD), from: bob, now: 2000))
+        #expect(router.nextDeadline() == 2100)
+        #expect(router.expire(at: 2100)?.application == bob)
+        #expect(router.expire(at: 5999) == nil)
+        let expired = try #require(router.expire(at: 6000))
+        #expect(expired.application == alice && expired.message.status == UInt32(ETIMEDOUT))
+        #expect(router.nextDeadline() == nil)
+    }
+
+    @Test func memoryThatIsRegisteredTooLateIsDeregistered() throws {
+        let router = RouterUnderTest()
+        router.router.limits.registrationTimeoutNanoseconds = 100
+        try router.open(5, for: alice)
+        let slow = try #require(router.forward(command(VRDMA_OP_REG_MR), from: alice))
+        #expect(router.expire(at: 100)?.application == alice)
+        guard case .forward(let deregister) = router.complete(registered(0x1234, slow)) else {
+            Issue.record("the memory stays registered")
+            return
+        }
+        #expect(deregister.opcode == UInt16(VRDMA_OP_DEREG_MR.rawValue) && deregister.context == 5)
+        #expect(deregister.payload(as: vrdma_handle_command.self)?.handle == 0x1234)
+        guard case .ignore = router.complete(deregister.reply()) else {
+            Issue.record("the reply has no receiver")
+            return
+        }
+        #expect(!router.router.isCommandPending)
+        // One that failed left nothing.
+        let failing = try #require(router.forward(command(VRDMA_OP_REG_MR), from: alice))
+        #expect(router.expire(at: 200)?.application == alice)
+        guard case .ignore = router.complete(failing.reply(status: UInt32(ENOMEM))) else {
+            Issue.record("what was not registered was deregistered")
+            return
+        }
+    }
+
+    /// Its memory goes with the context, whose handle may belong to somebody else when the reply comes.
+    @Test func anApplicationMayDieWithItsRegistrationUnderWay() throws {
+        let router = RouterUnderTest()
+        try router.open(5, for: alice)
+        let slow = try #require(router.forward(command(VRDMA_OP_REG_MR), from: alice))
+        let close = try #require(router.disconnect(alice))
+        #expect(close.opcode == UInt16(VRDMA_OP_CLOSE_CONTEXT.rawValue) && close.context == 5)
+        #expect(router.nextDeadline() == nil)
+        guard case .ignore = router.complete(close.reply()) else {
+            Issue.record("the reply has no receiver")
+            return
+        }
+        try router.open(5, for: bob)
+        guard case .ignore = router.complete(registered(0x1234, slow)) else {
+            Issue.record("the memory of another application was deregistered")
+            return
+        }
+        #expect(!router.router.isCommandPending)
+        #expect(router.router.contextCount == 1)
+    }
 }

@@ -27,6 +27,7 @@ private struct Simulation {
         generator = SeededGenerator(seed: seed)
         router = CommandRouter(firstSequence: UInt32.max - 50)
         router.limits.commandTimeoutNanoseconds = 40
+        router.limits.registrationTimeoutNanoseconds = 60
         router.limits.maximumPending = 64
     }
 
@@ -94,6 +95,8 @@ private struct Simulation {
             let context = (1...).first { !contexts.contains($0) } ?? 0
             contexts.insert(context)
             reply.setPayload(vrdma_open_context_reply(context: context, context_region: 1))
+        } else if command.opcode == UInt16(VRDMA_OP_REG_MR.rawValue) {
+            reply.setPayload(vrdma_reg_mr_reply(lkey: command.context, rkey: command.context))
         } else if command.opcode == UInt16(VRDMA_OP_CLOSE_CONTEXT.rawValue) {
             if contexts.remove(command.context) == nil { problems.append("a context that is not open was closed") }
         } else if !contexts.contains(command.context) {

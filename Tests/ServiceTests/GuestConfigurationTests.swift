@@ -31,6 +31,7 @@ import Verbs
         #expect(guest.name == "red")
         #expect(guest.applicationSocketPath == "/run/vrdma/guests/red.sock")
         #expect(guest.commandTimeoutNanoseconds == 10_000_000_000)
+        #expect(guest.registrationTimeoutNanoseconds == 300_000_000_000)
     }
 
     @Test func mistakesOfTheWholeFile() {

@@ -1,7 +1,7 @@
 /// The deadlines of commands under way, earliest first.
 ///
-/// All commands have the same time to be answered, so the order in which they were forwarded is the order of their
-/// deadlines, and a queue is enough.
+/// All commands of one `CommandDeadlines` have the same time to be answered, so the order in which they were forwarded
+/// is the order of their deadlines, and a queue is enough.
 struct CommandDeadlines {
     private struct Entry {
         var sequence: UInt32

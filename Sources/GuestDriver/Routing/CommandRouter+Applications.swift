@@ -32,7 +32,7 @@ extension CommandRouter {
         if message.opcode == UInt16(VRDMA_OP_OPEN_CONTEXT.rawValue) {
             nameProcess(in: &command, application.processIdentifier)
         }
-        let sequence = register(message, of: identifier, nowNanoseconds: nowNanoseconds)
+        let sequence = register(message, of: identifier, context: context, nowNanoseconds: nowNanoseconds)
         command.sequence = sequence
         application.pendingSequence = sequence
         applications[identifier] = application

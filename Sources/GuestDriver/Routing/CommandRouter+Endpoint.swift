@@ -23,8 +23,7 @@ extension CommandRouter {
         }
         guard let identifier = command.application, var application = applications[identifier] else {
             ignoredCount &+= 1
-            guard let opened else { return .ignore }
-            return .forward(closeCommand(context: opened, nowNanoseconds: nowNanoseconds))
+            return undo(command, message, opened: opened, nowNanoseconds: nowNanoseconds)
         }
         application.pendingSequence = nil
         switch application.context {
@@ -41,6 +40,20 @@ extension CommandRouter {
         reply.sequence = command.applicationSequence
         reply.descriptor_token = 0
         return .answer(identifier, reply)
+    }
+
+    /// Takes back what a command made whose application does not wait any more: its context, or the memory that it
+    /// registered. What else there is goes with the context.
+    private mutating func undo(
+        _ command: Pending, _ reply: vrdma_message, opened: UInt32?, nowNanoseconds: UInt64
+    ) -> CompletionAction {
+        if let opened { return .forward(closeCommand(context: opened, nowNanoseconds: nowNanoseconds)) }
+        // The handle of a context that was closed may have been given to another one.
+        guard command.opcode == UInt16(VRDMA_OP_REG_MR.rawValue), reply.status == 0, let origin = command.origin,
+            applicationsByContext[command.context] == origin, let keys = reply.payload(as: vrdma_reg_mr_reply.self)
+        else { return .ignore }
+        return .forward(
+            deregisterCommand(context: command.context, key: keys.lkey, nowNanoseconds: nowNanoseconds))
     }
 
     /// The endpoint, and with it every context, is gone.
@@ -61,24 +74,29 @@ extension CommandRouter {
         applicationsByContext.removeAll()
         pending.removeAll()
         deadlines.removeAll()
+        registrationDeadlines.removeAll()
         return loss
     }
 
     /// When the next command has waited too long; nil when none waits.
     package mutating func nextDeadlineNanoseconds() -> UInt64? {
         let pending = pending
-        return deadlines.earliest { Self.isWaiting(pending[$0], serial: $1) }
+        let first = deadlines.earliest { Self.isWaiting(pending[$0], serial: $1) }
+        let registration = registrationDeadlines.earliest { Self.isWaiting(pending[$0], serial: $1) }
+        guard let first, let registration else { return first ?? registration }
+        return min(first, registration)
     }
 
     /// A command that has waited too long, as the answer to its application; call until it returns nil. Its reply may
-    /// still come, and is ignored then.
+    /// still come; what it brings is taken back then.
     package mutating func expire(
         nowNanoseconds: UInt64
     ) -> (application: ApplicationIdentifier, message: vrdma_message)? {
         let snapshot = pending
-        let expired = deadlines.popExpired(nowNanoseconds: nowNanoseconds) {
-            Self.isWaiting(snapshot[$0], serial: $1)
-        }
+        let isWaiting = { Self.isWaiting(snapshot[$0], serial: $1) }
+        let expired =
+            deadlines.popExpired(nowNanoseconds: nowNanoseconds, isPending: isWaiting)
+            ?? registrationDeadlines.popExpired(nowNanoseconds: nowNanoseconds, isPending: isWaiting)
         guard let sequence = expired, let command = pending[sequence], let identifier = command.application else {
             return nil
         }

@@ -14,6 +14,8 @@ package struct CommandRouter {
         package var maximumPending = 4096
         /// Time after which a command without an answer fails with `ETIMEDOUT`.
         package var commandTimeoutNanoseconds: UInt64 = 10_000_000_000
+        /// The same for REG_MR and DEREG_MR: a host device pins the pages of the whole region first.
+        package var registrationTimeoutNanoseconds: UInt64 = 300_000_000_000
 
         /// Creates the default limits.
         package init() {}
@@ -42,6 +44,9 @@ package struct CommandRouter {
         var application: ApplicationIdentifier?
         var applicationSequence: UInt32
         var opcode: UInt16
+        /// The context that it was forwarded for, and whose that is; nil for a command of the guest driver's own.
+        var context: UInt32
+        var origin: ApplicationIdentifier?
         var serial: UInt64
     }
 
@@ -54,6 +59,7 @@ package struct CommandRouter {
     var applicationsByContext: [UInt32: ApplicationIdentifier] = [:]
     var pending: [UInt32: Pending] = [:]
     var deadlines = CommandDeadlines()
+    var registrationDeadlines = CommandDeadlines()
     private var nextSequence: UInt32
     private var nextSerial: UInt64 = 0
 
@@ -96,26 +102,43 @@ package struct CommandRouter {
 
     /// Registers a command and returns its sequence in the channel.
     mutating func register(
-        _ message: vrdma_message, of application: ApplicationIdentifier?, nowNanoseconds: UInt64
+        _ message: vrdma_message, of application: ApplicationIdentifier?, context: UInt32 = 0, nowNanoseconds: UInt64
     ) -> UInt32 {
         while pending[nextSequence] != nil { nextSequence &+= 1 }
         let sequence = nextSequence
         nextSequence &+= 1
         nextSerial &+= 1
         pending[sequence] = Pending(
-            application: application, applicationSequence: message.sequence, opcode: message.opcode,
-            serial: nextSerial)
-        if application != nil {
-            let (deadline, overflow) = nowNanoseconds.addingReportingOverflow(limits.commandTimeoutNanoseconds)
-            deadlines.append(
-                sequence: sequence, serial: nextSerial, deadlineNanoseconds: overflow ? UInt64.max : deadline)
-        }
+            application: application, applicationSequence: message.sequence, opcode: message.opcode, context: context,
+            origin: application, serial: nextSerial)
+        if application != nil { setDeadline(of: sequence, opcode: message.opcode, nowNanoseconds) }
         return sequence
+    }
+
+    private mutating func setDeadline(of sequence: UInt32, opcode: UInt16, _ nowNanoseconds: UInt64) {
+        let isRegistration =
+            opcode == UInt16(VRDMA_OP_REG_MR.rawValue) || opcode == UInt16(VRDMA_OP_DEREG_MR.rawValue)
+        let timeout = isRegistration ? limits.registrationTimeoutNanoseconds : limits.commandTimeoutNanoseconds
+        let (sum, overflow) = nowNanoseconds.addingReportingOverflow(timeout)
+        let deadline = overflow ? UInt64.max : sum
+        if isRegistration {
+            registrationDeadlines.append(sequence: sequence, serial: nextSerial, deadlineNanoseconds: deadline)
+        } else {
+            deadlines.append(sequence: sequence, serial: nextSerial, deadlineNanoseconds: deadline)
+        }
     }
 
     /// CLOSE_CONTEXT on behalf of an application that is gone.
     mutating func closeCommand(context: UInt32, nowNanoseconds: UInt64) -> vrdma_message {
         var message = vrdma_message(opcode: VRDMA_OP_CLOSE_CONTEXT.rawValue, context: context)
+        message.sequence = register(message, of: nil, nowNanoseconds: nowNanoseconds)
+        return message
+    }
+
+    /// DEREG_MR of memory whose registration came when its application did not wait any more.
+    mutating func deregisterCommand(context: UInt32, key: UInt32, nowNanoseconds: UInt64) -> vrdma_message {
+        var message = vrdma_message(opcode: VRDMA_OP_DEREG_MR.rawValue, context: context)
+        message.setPayload(vrdma_handle_command(handle: key, index: 0))
         message.sequence = register(message, of: nil, nowNanoseconds: nowNanoseconds)
         return message
     }

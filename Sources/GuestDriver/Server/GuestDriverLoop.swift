@@ -73,6 +73,7 @@ final class GuestDriverLoop {
         startDeadlineNanoseconds = options.startTimeoutNanoseconds.map { [nowNanoseconds] in nowNanoseconds &+ $0 }
         var limits = CommandRouter.Limits()
         limits.commandTimeoutNanoseconds = UInt64(clamping: configuration.commandTimeoutNanoseconds)
+        limits.registrationTimeoutNanoseconds = UInt64(clamping: configuration.registrationTimeoutNanoseconds)
         router = CommandRouter(limits: limits)
         do throws(Errno) {
             poller = try Poller()

@@ -16,6 +16,8 @@ package struct GuestConfiguration: Sendable {
     package var maximumApplications = 1024
     /// Time after which a command without an answer from the endpoint fails.
     package var commandTimeoutNanoseconds = 10_000_000_000
+    /// The same for the registration of memory and its end.
+    package var registrationTimeoutNanoseconds = 300_000_000_000
     /// The log.
     package var log = LogConfiguration()
 
@@ -42,6 +44,9 @@ package struct GuestConfiguration: Sendable {
             .count("maximum-applications", \.maximumApplications, in: 1...65536, isReloadable: true),
             .duration(
                 "command-timeout", nanoseconds: \.commandTimeoutNanoseconds, in: 100_000_000...600_000_000_000),
+            .duration(
+                "registration-timeout", nanoseconds: \.registrationTimeoutNanoseconds,
+                in: 100_000_000...3_600_000_000_000),
         ] + SocketAccess.settings.map { $0.lifted(to: \.socketAccess) }
 
     static let sections: [(name: String, settings: [ConfigurationSetting<GuestConfiguration>])] = [
