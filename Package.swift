@@ -81,6 +81,7 @@ let package = Package(
         .target(name: "CVRDMAABI", cSettings: cSettings),
         .target(name: "CLinux", cSettings: cSettings),
         .systemLibrary(name: "CRDMAHeaders", providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
+        .systemLibrary(name: "CRDMACore", providers: [.apt(["libibverbs-dev"])]),
         .target(name: "CIBVerbsObjects", dependencies: ["CVRDMAABI"], cSettings: cSettings),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
 
@@ -92,6 +93,9 @@ let package = Package(
         library("Endpoint", ["CVRDMAABI", "CLinux", "Verbs", "Tables", "MemoryTranslation", "SharedMemory"]),
         library("Service", ["CSystemd", "Verbs", "LinuxIO"]),
         library("EndpointRuntime", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Endpoint", "Service"]),
+        library(
+            "VerbsAdapter",
+            ["CRDMACore", "CVRDMAABI", "CLinux", "Verbs", "Tables", "LinuxIO", "SharedMemory", "Endpoint"]),
         library("GuestDriver", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service"]),
         library("Provider", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory"]),
         library("VRDMA", ["CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
@@ -112,7 +116,15 @@ let package = Package(
         executable("vrdma-example-send-receive", ["OutOfBand", "VRDMA"], path: "Examples/SendReceive"),
         executable("vrdma-example-write-read", ["OutOfBand", "VRDMA"], path: "Examples/WriteRead"),
 
+        executable(
+            "vrdma-verbs-probe",
+            ["CRDMACore", "CVRDMAABI", "Verbs", "Tables", "LinuxIO", "SharedMemory", "Endpoint", "VerbsAdapter"],
+            path: "Tests/VM/AdapterProbe"),
+
         .target(name: "TestKit", path: "Tests/TestKit", swiftSettings: swiftSettings),
+        library(
+            "ScriptedDevice", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory"],
+            path: "Tests/ScriptedDevice"),
         test("ArchitectureTests", []),
         test("VerbsTests", ["TestKit", "Verbs"]),
         test("TablesTests", ["TestKit", "Tables"]),
@@ -128,17 +140,26 @@ let package = Package(
         test(
             "EndpointRuntimeTests",
             ["TestKit", "CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Endpoint", "Service", "EndpointRuntime"]),
+        test(
+            "VerbsAdapterTests",
+            [
+                "TestKit", "CRDMACore", "CVRDMAABI", "Verbs", "Tables", "LinuxIO", "SharedMemory", "Endpoint",
+                "VerbsAdapter",
+            ]),
         test("ServiceTests", ["TestKit", "Service"]),
         test("ProviderTests", ["TestKit", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
         test(
             "VRDMATests",
             [
                 "TestKit", "CVRDMAABI", "Verbs", "LinuxIO", "Provider", "Service", "EndpointRuntime", "GuestDriver",
-                "VRDMA",
+                "VRDMA", "ScriptedDevice",
             ]),
         test(
             "DropInTests",
-            ["CIBVerbsObjects", "Verbs", "LinuxIO", "Service", "EndpointRuntime", "GuestDriver"]),
+            [
+                "CIBVerbsObjects", "CVRDMAABI", "Verbs", "LinuxIO", "Service", "EndpointRuntime", "GuestDriver",
+                "ScriptedDevice",
+            ]),
         test(
             "GuestDriverTests",
             ["TestKit", "CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Service", "GuestDriver"]),

@@ -52,7 +52,7 @@ extension ProviderContext {
         do throws(Errno) {
             _ = try call(VRDMA_OP_ARM_CQ, command)
         } catch {
-            if !core.isFatal { throw error }
+            guard error == .inputOutput, isUnreachable() else { throw error }
         }
     }
 

@@ -2,9 +2,22 @@ import CVRDMAABI
 import Verbs
 
 extension ProviderContext {
-    /// The device's limits and identity, asked anew.
+    /// The device's limits and identity, asked anew. Of each limit, an object that reaches it can be made.
     package func queryDevice() throws(Errno) -> vrdma_query_device_reply {
         try call(VRDMA_OP_QUERY_DEVICE, vrdma_handle_command(), reply: vrdma_query_device_reply.self)
+            .withCreatableLimits
+    }
+
+    /// Whether an `EIO` was about the whole device: a command that a host's device has no part in fails as well. The guest
+    /// driver answers so for a while before it closes the connection.
+    package func isUnreachable() -> Bool {
+        if isFatal { return true }
+        do throws(Errno) {
+            _ = try queryDevice()
+            return false
+        } catch {
+            return error == .inputOutput
+        }
     }
 
     /// Throws `EINVAL` for a port that there is not; ports count from 1.

@@ -21,7 +21,7 @@ package final class ProviderContext: @unchecked Sendable {
     let core: UnsafeMutablePointer<ContextCore>
     let kick: FileDescriptor
     let asyncSocket: FileDescriptor
-    /// Protects everything below; held while commands are exchanged, never while posting or polling.
+    /// Protects everything below; held while commands are exchanged that take a moment, never while posting or polling.
     let mutex = PosixMutex()
     var ringMemory: RingMemory
     var queuePairSlots = SlotAllocator()
@@ -65,7 +65,8 @@ package final class ProviderContext: @unchecked Sendable {
             descriptors: [mapping.file.rawValue, kick.rawValue, endpointEnd.rawValue],
             reply: vrdma_open_context_reply.self)
         deviceAttributes = try connection.call(
-            VRDMA_OP_QUERY_DEVICE, vrdma_handle_command(), reply: vrdma_query_device_reply.self)
+            VRDMA_OP_QUERY_DEVICE, vrdma_handle_command(), reply: vrdma_query_device_reply.self
+        ).withCreatableLimits
         self.connection = connection
         self.welcome = connection.welcome
         self.kick = kick

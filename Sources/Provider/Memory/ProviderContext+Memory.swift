@@ -86,14 +86,22 @@ extension ProviderContext {
         command.length = lengthBytes
         command.pd = protectionDomain
         command.access = access
-        mutex.lock()
-        defer { mutex.unlock() }
-        detachRetiredFiles()
-        let table = try describe(pin.extents, in: &command)
-        defer { if let table { releaseRing(table) } }
+        let table = try prepare(pin.extents, in: &command)
+        defer { if let table { mutex.withLock { releaseRing(table) } } }
+        // Without the lock, since it may take seconds: threads that take events need it. What the command names stays:
+        // the files are pinned.
         let keys = try call(VRDMA_OP_REG_MR, command, reply: vrdma_reg_mr_reply.self)
         return ProviderMemoryRegion(
             keys, address: address, lengthBytes: lengthBytes, protectionDomain: protectionDomain, pin: pin)
+    }
+
+    private func prepare(
+        _ extents: [FileExtent], in command: inout vrdma_reg_mr_command
+    ) throws(Errno) -> RingMemory.Piece? {
+        mutex.lock()
+        defer { mutex.unlock() }
+        detachRetiredFiles()
+        return try describe(extents, in: &command)
     }
 
     /// Writes the extents into the command, or into a table in shared memory, which is the result.

@@ -9,12 +9,11 @@ struct QueueShape {
     let sendStrideBytes: UInt32
     let receiveStrideBytes: UInt32
 
-    /// Throws `EINVAL` when the device has a lower limit.
+    /// Throws `EINVAL` when the device, whose limits are creatable ones, has a lower limit.
     init(_ wanted: QueuePairCapabilities, _ device: vrdma_query_device_reply) throws(Errno) {
         guard wanted.maxSendRequests <= device.max_qp_wr, wanted.maxReceiveRequests <= device.max_qp_wr,
-            wanted.maxSendElements <= min(device.max_sge, Self.elementLimit),
-            wanted.maxReceiveElements <= min(device.max_sge, Self.elementLimit),
-            wanted.maxInlineBytes <= min(device.max_inline_bytes, Self.inlineLimit)
+            wanted.maxSendElements <= device.max_sge, wanted.maxReceiveElements <= device.max_sge,
+            wanted.maxInlineBytes <= device.max_inline_bytes
         else { throw .invalidArgument }
         let elementBytes = UInt32(MemoryLayout<vrdma_sge>.size)
         let payload = max(elementBytes * wanted.maxSendElements, wanted.maxInlineBytes)
@@ -25,11 +24,17 @@ struct QueueShape {
     }
 
     /// What fits into an entry, whatever a device says.
-    private static let elementLimit: UInt32 = 4096
-    private static let inlineLimit: UInt32 = 65536
+    static let elementLimit: UInt32 = 4096
+    static let inlineLimit: UInt32 = 65536
 
     var sendBytes: Int { Int(WorkQueue.sizeBytes(entryCount: sendEntries, strideBytes: sendStrideBytes)) }
     var receiveBytes: Int { Int(WorkQueue.sizeBytes(entryCount: receiveEntries, strideBytes: receiveStrideBytes)) }
+
+    /// The highest power of two that is not above `limit`; 0 for 0.
+    static func powerOfTwo(notAbove limit: UInt32) -> UInt32 {
+        guard limit > 0 else { return 0 }
+        return 1 << UInt32(limit.bitWidth - 1 - limit.leadingZeroBitCount)
+    }
 
     /// The lowest power of two that is not below `count`; at most 2^31.
     static func powerOfTwo(_ count: UInt32) -> UInt32 {

@@ -24,12 +24,23 @@ extension CompletionQueue {
         return take(completions.count, start)
     }
 
-    /// Asks for one event with the next completion, or with the next one that is solicited or an error. Of completions
-    /// that are there already nothing is told: poll after arming.
+    /// Asks for one event with the next completion. Of completions that are there already nothing is told: poll after
+    /// arming.
     ///
     /// Only for queues with a `CompletionChannel`; tasks that wait do it by themselves.
-    public func arm(solicitedOnly: Bool = false) {
-        queue.arm(solicitedOnly: solicitedOnly)
+    public func arm() {
+        queue.arm(solicitedOnly: false)
+    }
+
+    /// Asks for one event with the next completion, or with the next one that is solicited or an error. Otherwise as
+    /// `arm()`.
+    ///
+    /// - Throws: what the host's device says to a wish for solicited completions, which some devices have to be told.
+    public func arm(solicitedOnly: Bool) throws(VerbsError) {
+        guard solicitedOnly else { return arm() }
+        try explaining("arm completion queue \(identifier) for solicited completions", of: device) { () throws(Errno) in
+            try device.context.armSolicited(queue)
+        }
     }
 
     private func take(_ maximum: Int, _ target: UnsafeMutablePointer<WorkCompletion>) -> Int {

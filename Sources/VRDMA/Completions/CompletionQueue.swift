@@ -59,7 +59,7 @@ public final class CompletionQueue: @unchecked Sendable {
             channel = nil
         }
         let handle = dispatcher?.channel.handle ?? channel?.channel.handle ?? 0
-        queue = try explaining(operation, explain) { () throws(Errno) in
+        queue = try explaining(operation, of: device, explain) { () throws(Errno) in
             try device.context.createCompletionQueue(entries: entries, channel: handle)
         }
         dispatcher?.enter(queue.pointee.slot, room)

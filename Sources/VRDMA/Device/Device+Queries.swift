@@ -24,10 +24,10 @@ extension Device {
         }
     }
 
-    /// The GID table of a port, from entry 0 on.
+    /// The GID table of a port as it is now, from entry 0 on.
     public func gids(port: UInt8 = 1) throws(VerbsError) -> [GID] {
         var found: [GID] = []
-        for index in 0..<Int(attributes.gidTableEntries) { found.append(try gid(at: index, port: port)) }
+        for index in 0..<Int(try self.port(port).gidTableEntries) { found.append(try gid(at: index, port: port)) }
         return found
     }
 

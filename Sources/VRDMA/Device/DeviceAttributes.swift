@@ -36,8 +36,23 @@ public struct DeviceAttributes: Hashable, Sendable {
     public var gidTableEntries: UInt32
     /// Ports, which count from 1.
     public var portCount: UInt32
+    /// READs and atomic operations that all queue pairs may have outstanding as their target.
+    public var maxTotalReadAtomic: UInt32
+    /// Towards whom atomic operations are atomic.
+    public var atomicCapability: AtomicCapability
+    /// As `enum ibv_device_cap_flags`.
+    public var capabilityFlags: UInt32
+    /// The pages that it can map: bit n stands for pages of 2^n bytes.
+    public var pageSizes: UInt64
+    /// The vendor, as IEEE numbers it.
+    public var vendorIdentifier: UInt32
+    /// The vendor's number for the part.
+    public var vendorPartIdentifier: UInt32
+    /// The version of the hardware.
+    public var hardwareVersion: UInt32
+
     /// Atomic operations are atomic towards the processors, too (`IBV_ATOMIC_GLOB`).
-    public var hasGlobalAtomics: Bool
+    public var hasGlobalAtomics: Bool { atomicCapability == .global }
 
     init(_ reply: vrdma_query_device_reply) {
         guestName = FixedText.read(reply.guest_name)
@@ -56,6 +71,12 @@ public struct DeviceAttributes: Hashable, Sendable {
         maxInitiatorReadAtomic = reply.max_qp_init_rd_atom
         gidTableEntries = reply.gid_table_entries
         portCount = reply.port_count
-        hasGlobalAtomics = reply.atomic_capability == 2
+        maxTotalReadAtomic = reply.max_res_rd_atom
+        atomicCapability = AtomicCapability(rawValue: reply.atomic_capability)
+        capabilityFlags = reply.device_cap_flags
+        pageSizes = reply.page_size_cap
+        vendorIdentifier = reply.vendor_id
+        vendorPartIdentifier = reply.vendor_part_id
+        hardwareVersion = reply.hardware_version
     }
 }

@@ -14,12 +14,17 @@ public struct VerbsError: Error, Hashable, Sendable {
     public let reason: String
     /// When a list of requests was posted: how many at its beginning are posted in spite of the error.
     public let postedCount: Int
+    /// Whether the device is gone (`EIO`): its guest driver or its endpoint ended.
+    public let isDeviceGone: Bool
 
-    init(_ code: Errno, _ operation: String, _ reason: String, postedCount: Int = 0) {
+    init(
+        _ code: Errno, _ operation: String, _ reason: String, postedCount: Int = 0, isDeviceGone: Bool? = nil
+    ) {
         self.code = code
         self.operation = operation
         self.reason = reason
         self.postedCount = postedCount
+        self.isDeviceGone = isDeviceGone ?? (code == .inputOutput)
     }
 
     /// The task that waited was cancelled.
@@ -29,9 +34,6 @@ public struct VerbsError: Error, Hashable, Sendable {
 
     /// Whether this is about a task that was cancelled while it waited (`ECANCELED`).
     public var isCancellation: Bool { code.rawValue == ECANCELED }
-
-    /// Whether the device is gone (`EIO`): its guest driver or its endpoint ended.
-    public var isDeviceGone: Bool { code == .inputOutput }
 }
 
 extension VerbsError: CustomStringConvertible {
@@ -50,6 +52,20 @@ func explaining<Result: ~Copyable>(
         return try call()
     } catch {
         throw VerbsError(error, operation(), explain(error) ?? ErrorTexts.general(error))
+    }
+}
+
+/// Runs a call of the provider that the host's device has a part in, and explains its error: `EIO` may be the device's.
+func explaining<Result: ~Copyable>(
+    _ operation: @autoclosure () -> String, of device: Device, _ explain: (Errno) -> String? = { _ in nil },
+    _ call: () throws(Errno) -> Result
+) throws(VerbsError) -> Result {
+    do throws(Errno) {
+        return try call()
+    } catch {
+        let isGone = error == .inputOutput && device.context.isUnreachable()
+        let reason = isGone ? nil : explain(error) ?? HostErrorTexts.text(error, address: device.address)
+        throw VerbsError(error, operation(), reason ?? ErrorTexts.general(error), isDeviceGone: isGone)
     }
 }
 

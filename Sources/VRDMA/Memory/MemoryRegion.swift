@@ -50,7 +50,9 @@ public final class MemoryRegion: Sendable {
     /// a peer may still use it. `RegisteredBuffer` needs no such care.
     ///
     /// - Throws: `EINVAL` for empty memory or rights that do not fit, `EFAULT` for memory that is not mapped or lacks a
-    ///   right, `EOPNOTSUPP` for memory that cannot be shared (docs/memory.md), `ENOMEM` at a limit.
+    ///   right, `EOPNOTSUPP` for memory that cannot be shared (docs/memory.md), `ENOMEM` at a limit. Where the host's
+    ///   device registers it as well: `EPERM` when the endpoint may not lock memory, `ENODEV` when the device is away,
+    ///   `EIO` when it fails.
     public init(
         _ domain: ProtectionDomain, unsafeMemory memory: UnsafeMutableRawBufferPointer, access: AccessFlags,
         address: UInt64? = nil
@@ -60,7 +62,9 @@ public final class MemoryRegion: Sendable {
         let start = UInt(bitPattern: memory.baseAddress)
         self.start = start
         let used = access.contains(.zeroBased) ? 0 : address ?? UInt64(start)
-        region = try explaining(operation, Self.explain(domain, byteCount: memory.count)) { () throws(Errno) in
+        region = try explaining(
+            operation, of: domain.device, Self.explain(domain, byteCount: memory.count)
+        ) { () throws(Errno) in
             try domain.device.context.registerMemory(
                 protectionDomain: domain.handle, address: start, lengthBytes: UInt64(memory.count),
                 virtualAddress: used, access: access.rawValue)
@@ -85,7 +89,9 @@ public final class MemoryRegion: Sendable {
         }
         start = UInt(bitPattern: allocation.address + range.lowerBound)
         let used = access.contains(.zeroBased) ? 0 : address ?? UInt64(start)
-        region = try explaining(operation, Self.explain(domain, byteCount: range.count)) { () throws(Errno) in
+        region = try explaining(
+            operation, of: domain.device, Self.explain(domain, byteCount: range.count)
+        ) { () throws(Errno) in
             try domain.device.context.registerShared(
                 protectionDomain: domain.handle, allocation, offset: range.lowerBound, lengthBytes: range.count,
                 virtualAddress: used, access: access.rawValue)
@@ -130,10 +136,14 @@ public final class MemoryRegion: Sendable {
             case .outOfMemory:
                 "a guest has at most \(attributes.maxMemoryRegions) memory regions and "
                     + "\(attributes.maxMemoryRegionBytes) bytes of shared memory; release some, or raise "
-                    + "'memory-regions', 'shared-memory-regions' or 'mapped-memory' in the endpoint's configuration"
+                    + "'memory-regions', 'shared-memory-regions' or 'mapped-memory' in the endpoint's configuration; with a "
+                    + "host device, the endpoint's limit of locked memory (LimitMEMLOCK) counts, too"
             case .invalidArgument:
                 byteCount == 0
                     ? "a region has at least one byte" : "the range or the access flags are none that the device offers"
+            case .timedOut:
+                "the registration took longer than the guest driver waits; raise 'registration-timeout' in its "
+                    + "configuration, or see whether the endpoint runs (vrdma status)"
             case .badAddress: "not all of the memory is mapped with the rights that the region shall have"
             case .notSupported:
                 "this memory cannot be shared with the endpoint: a file mapped as shared, huge pages or a stack in "

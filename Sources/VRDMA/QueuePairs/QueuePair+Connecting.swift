@@ -20,10 +20,10 @@ extension QueuePair {
 
     /// How a connection is made, where the defaults do not suit.
     public struct ConnectionOptions: Hashable, Sendable {
-        /// What the peer may do.
+        /// What the peer may do. Atomic operations are left out where the device has none.
         public var access: AccessFlags = [.localWrite, .remoteWrite, .remoteRead, .remoteAtomic]
-        /// The size of packets.
-        public var mtu = PathMTU.bytes4096
+        /// The size of packets, the same at both ends; nil takes what the port has.
+        public var mtu: PathMTU?
         /// The port.
         public var port: UInt8 = 1
         /// The index of the own address in the GID table; nil finds that of the guest.
@@ -55,6 +55,7 @@ extension QueuePair {
     public func initialize(_ options: ConnectionOptions = ConnectionOptions()) throws(VerbsError) {
         var attributes = QueuePairAttributes(state: .initialized)
         attributes.access = options.access
+        if domain.device.attributes.atomicCapability == .none { attributes.access?.remove(.remoteAtomic) }
         attributes.port = options.port
         attributes.partitionKeyIndex = options.partitionKeyIndex
         try modify(attributes)
@@ -66,7 +67,7 @@ extension QueuePair {
     public func connect(to peer: Endpoint, _ options: ConnectionOptions = ConnectionOptions()) throws(VerbsError) {
         if state == .reset { try initialize(options) }
         let device = domain.device
-        let readAtomic = UInt8(clamping: min(UInt32(options.maxReadAtomic), device.attributes.maxReadAtomic))
+        let readAtomic = UInt32(options.maxReadAtomic)
         let sourceIndex: UInt8
         if let chosen = options.sourceIndex {
             sourceIndex = chosen
@@ -76,10 +77,10 @@ extension QueuePair {
         var receiving = QueuePairAttributes(state: .readyToReceive)
         receiving.path = QueuePairAttributes.Path(
             destination: peer.address, sourceIndex: sourceIndex, port: options.port)
-        receiving.mtu = options.mtu
+        receiving.mtu = if let mtu = options.mtu { mtu } else { try device.port(options.port).activeMTU }
         receiving.destination = peer.number
         receiving.receivePSN = peer.psn
-        receiving.maxDestinationReadAtomic = readAtomic
+        receiving.maxDestinationReadAtomic = UInt8(clamping: min(readAtomic, device.attributes.maxReadAtomic))
         receiving.receiverNotReadyTimer = options.receiverNotReadyTimer
         try modify(receiving)
         var sending = QueuePairAttributes(state: .readyToSend)
@@ -87,7 +88,7 @@ extension QueuePair {
         sending.timeout = options.timeout
         sending.retryCount = options.retryCount
         sending.receiverNotReadyRetryCount = options.receiverNotReadyRetryCount
-        sending.maxReadAtomic = readAtomic
+        sending.maxReadAtomic = UInt8(clamping: min(readAtomic, device.attributes.maxInitiatorReadAtomic))
         try modify(sending)
     }
 }

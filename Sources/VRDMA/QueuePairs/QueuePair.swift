@@ -72,7 +72,8 @@ public final class QueuePair: @unchecked Sendable {
         }
         let limit = device.attributes.maxQueuePairs
         queuePair = try explaining(
-            "create a queue pair", { ErrorTexts.objectLimit($0, "queue pairs", limit: limit, key: "queue-pairs") },
+            "create a queue pair", of: device,
+            { ErrorTexts.objectLimit($0, "queue pairs", limit: limit, key: "queue-pairs") },
             { () throws(Errno) in
                 try device.context.createQueuePair(
                     asked, protectionDomain: domain.handle, sendCompletionQueue: sendCompletionQueue.queue,

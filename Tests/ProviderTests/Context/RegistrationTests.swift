@@ -173,4 +173,22 @@ import Verbs
             protectionDomain: 9, address: memory.address, lengthBytes: 8192, virtualAddress: 0, access: access)
         try fixture.context.deregisterMemory(region)
     }
+
+    /// The endpoint may take seconds to pin a region: threads that take events do not wait for that.
+    @Test func objectsAreFoundWhileARegistrationIsUnderWay() throws {
+        let fixture = try ProviderFixture()
+        let memory = PrivateMemory(pages: 64)
+        for page in stride(from: 0, to: 64, by: 3) { memory.protect(page: page, PROT_READ) }
+        var isFound = false
+        fixture.driver.onRegistration = {
+            let queue = fixture.context.completionQueue(slot: fixture.completionQueue.pointee.slot)
+            let number = fixture.queuePair.pointee.number
+            isFound = queue != nil && fixture.context.queuePair(slot: 0, number: number) != nil
+        }
+        _ = try fixture.context.registerMemory(
+            protectionDomain: 9, address: memory.address, lengthBytes: UInt64(memory.byteCount), virtualAddress: 0,
+            access: AccessFlags.remoteRead.rawValue)
+        fixture.driver.onRegistration = {}
+        #expect(isFound)
+    }
 }

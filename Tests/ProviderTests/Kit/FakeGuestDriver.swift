@@ -42,6 +42,12 @@ final class FakeGuestDriver: @unchecked Sendable {
     /// The status of the next command of an opcode.
     var failures: [UInt32: Errno] = [:]
     var welcome = vrdma_welcome()
+    /// Of the reply of CREATE_CQ.
+    var completionQueueFlags: UInt32 = 0
+    /// Called for REG_MR, before it is answered.
+    var onRegistration: () -> Void = {}
+    /// What ARM_CQ asked for.
+    var armed: [vrdma_handle_command] = []
     private var nextHandle: UInt32 = 100
 
     init() throws {
@@ -147,7 +153,10 @@ final class FakeGuestDriver: @unchecked Sendable {
         case VRDMA_OP_DESTROY_CQ: completionQueues[handle] = nil
         case VRDMA_OP_CREATE_QP: try createQueuePair(command, &reply)
         case VRDMA_OP_DESTROY_QP: queuePairs[handle] = nil
-        case VRDMA_OP_REG_MR: try register(command, &reply)
+        case VRDMA_OP_REG_MR:
+            onRegistration()
+            try register(command, &reply)
+        case VRDMA_OP_ARM_CQ: armed.append(command.payload(as: vrdma_handle_command.self) ?? vrdma_handle_command())
         case VRDMA_OP_DEREG_MR: registrations[handle] = nil
         default: break
         }
@@ -170,7 +179,7 @@ final class FakeGuestDriver: @unchecked Sendable {
         else { throw .invalidArgument }
         let handle = newHandle()
         completionQueues[handle] = (ring, wanted)
-        reply.setPayload(vrdma_handle_reply(handle: handle, flags: 0))
+        reply.setPayload(vrdma_handle_reply(handle: handle, flags: completionQueueFlags))
     }
 
     private func createQueuePair(_ command: vrdma_message, _ reply: inout vrdma_message) throws(Errno) {

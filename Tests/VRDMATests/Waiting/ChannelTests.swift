@@ -66,7 +66,7 @@ extension IntegrationTests {
             let buffer = try first.buffer(8)
             let source = try second.buffer(8)
             try first.queuePair.post([ReceiveRequest(buffer[...]), ReceiveRequest(buffer[...])])
-            first.completions.arm(solicitedOnly: true)
+            try first.completions.arm(solicitedOnly: true)
             try second.queuePair.post(.send(source[...]))
             #expect(try first.completion().isSuccess)
             #expect(throws: VerbsError.self) { try channel.nextEvent() }
