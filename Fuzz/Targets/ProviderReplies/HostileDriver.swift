@@ -47,6 +47,7 @@ final class HostileDriver: Sendable {
         var welcome = vrdma_welcome()
         welcome.magic = VRDMA_ABI_MAGIC
         welcome.major = UInt16(VRDMA_ABI_MAJOR)
+        welcome.features = .max
         var bytes = withUnsafeBytes(of: welcome) { Array($0) }
         if input.byte() & 1 == 1 { bytes = input.take(Int(input.byte())) }
         return Conversation.send(bytes, to: socket)

@@ -35,6 +35,7 @@ enum ProviderReplies: FuzzTarget {
         guard let domain = try? context.allocateProtectionDomain(),
             let queue = try? context.createCompletionQueue(entries: 16, channel: channel?.handle ?? 0)
         else { return }
+        try? context.armSolicited(queue)
         let pair = try? context.createQueuePair(
             QueuePairCapabilities(maxSendRequests: 4, maxReceiveRequests: 4), protectionDomain: domain,
             sendCompletionQueue: queue, receiveCompletionQueue: queue, signalAll: true)
