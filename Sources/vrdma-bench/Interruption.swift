@@ -1,5 +1,5 @@
 import Glibc
-import Service
+import LinuxIO
 import Synchronization
 
 /// Ends what this program started when somebody interrupts it.

@@ -1,6 +1,6 @@
 import CIBVerbsObjects
 import Glibc
-import Service
+import LinuxIO
 import Synchronization
 import Testing
 

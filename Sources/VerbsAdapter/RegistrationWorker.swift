@@ -1,0 +1,144 @@
+import CRDMACore
+import Endpoint
+import LinuxIO
+import Synchronization
+import Verbs
+
+/// Registers and deregisters memory, and closes lost devices, on a thread of its own: the kernel takes its time to pin
+/// the pages of a large region. One job after the other, in the order in which they were asked for.
+final class RegistrationWorker: @unchecked Sendable {
+    enum Job {
+        case register(UInt32, HostRegistration, domain: UnsafeMutablePointer<ibv_pd>, token: UInt64)
+        case deregister(UInt32, token: UInt64)
+        /// Takes all memory away, then the rest of the device.
+        case close(DeviceRemains)
+        case stop
+    }
+
+    enum Result {
+        case registered(HostMemory, token: UInt64)
+        case failed(UInt32, Errno, token: UInt64)
+        case deregistered(UInt32, token: UInt64)
+        case closed
+    }
+
+    private struct Queues: @unchecked Sendable {
+        var jobs: [Job] = []
+        var results: [Result] = []
+    }
+
+    private let queues = Mutex(Queues())
+    private let jobSignal: FileDescriptor
+    private let poller: Poller
+    /// Readable when there are results.
+    let resultSignal: FileDescriptor
+    /// A look without a lock.
+    private let resultsAreThere = Atomic(false)
+    /// The device is lost: registrations need not be tried.
+    private let isAbandoned = Atomic(false)
+
+    // Of the thread.
+    private var memories: [UInt32: RegisteredMemory] = [:]
+    private var unusedPieces: Int
+
+    /// - Parameter stitchedPieces: mappings that regions of several pieces may take.
+    init(stitchedPieces: Int) throws(Errno) {
+        unusedPieces = stitchedPieces
+        jobSignal = try EventDescriptor.create()
+        resultSignal = try EventDescriptor.create()
+        poller = try Poller()
+        try poller.add(jobSignal.rawValue, token: 0)
+    }
+
+    func start() throws(Errno) -> BackgroundThread {
+        try BackgroundThread(name: "vrdma-register") { self.run() }
+    }
+
+    func begin(_ job: Job) {
+        queues.withLock { $0.jobs.append(job) }
+        EventDescriptor.signal(jobSignal.rawValue)
+    }
+
+    /// Lets the jobs before the end of the device fail without trying.
+    func abandon() {
+        isAbandoned.store(true, ordering: .releasing)
+    }
+
+    var hasResults: Bool {
+        @inline(__always) get { resultsAreThere.load(ordering: .acquiring) }
+    }
+
+    func takeResults() -> [Result] {
+        EventDescriptor.clear(resultSignal.rawValue)
+        return queues.withLock { queues in
+            resultsAreThere.store(false, ordering: .relaxed)
+            defer { queues.results = [] }
+            return queues.results
+        }
+    }
+
+    private func run() {
+        var ready: [Poller.Ready] = []
+        while true {
+            EventDescriptor.clear(jobSignal.rawValue)
+            let jobs = queues.withLock { queues in
+                defer { queues.jobs = [] }
+                return queues.jobs
+            }
+            for job in jobs {
+                if case .stop = job { return }
+                if let result = carryOut(job) { report(result) }
+            }
+            ready.removeAll()
+            guard (try? poller.wait(timeoutNanoseconds: nil, into: &ready)) != nil else { return }
+        }
+    }
+
+    private func carryOut(_ job: Job) -> Result? {
+        switch job {
+        case .register(let handle, let registration, let domain, let token):
+            do throws(Errno) {
+                let memory = try register(handle, registration, domain)
+                return .registered(memory, token: token)
+            } catch {
+                return .failed(handle, error, token: token)
+            }
+        case .deregister(let handle, let token):
+            deregister(handle)
+            return .deregistered(handle, token: token)
+        case .close(let remains):
+            remains.destroyQueues()
+            for handle in Array(memories.keys) { deregister(handle) }
+            remains.closeDevice()
+            isAbandoned.store(false, ordering: .releasing)
+            return .closed
+        case .stop:
+            return nil
+        }
+    }
+
+    private func register(
+        _ handle: UInt32, _ registration: HostRegistration, _ domain: UnsafeMutablePointer<ibv_pd>
+    ) throws(Errno) -> HostMemory {
+        guard !isAbandoned.load(ordering: .acquiring) else { throw .noSuchDevice }
+        let memory = try RegisteredMemory(registration, in: domain, pieceLimit: unusedPieces)
+        unusedPieces -= memory.stitchedPieces
+        memories[handle] = memory
+        return HostMemory(
+            handle: HostHandle(rawValue: handle), localKey: memory.localKey, remoteKey: memory.remoteKey)
+    }
+
+    private func deregister(_ handle: UInt32) {
+        guard let memory = memories.removeValue(forKey: handle) else { return }
+        unusedPieces += memory.stitchedPieces
+        memory.deregister()
+    }
+
+    private func report(_ result: Result) {
+        queues.withLock {
+            $0.results.append(result)
+            resultsAreThere.store(true, ordering: .releasing)
+        }
+        EventDescriptor.signal(resultSignal.rawValue)
+    }
+}

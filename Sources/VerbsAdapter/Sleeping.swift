@@ -1,0 +1,103 @@
+import CRDMACore
+import Endpoint
+import Tables
+import Verbs
+
+extension VerbsAdapter {
+    /// How long completions wait in a queue whose events are for solicited ones only.
+    private static let solicitedQueueNanoseconds: UInt64 = 1_000_000
+
+    package func prepareToSleep() -> Bool {
+        // With the first look after the sleep, whatever it was that ended it.
+        polling.nextCheckNanoseconds = 0
+        guard polling.pendingCount == 0, events.isEmpty, !worker.hasResults else { return false }
+        guard armHotQueues() else { return false }
+        return lookOnceMore()
+    }
+
+    package func nextEvent() -> HostEvent? {
+        if worker.hasResults { takeWorkerResults() }
+        return events.next()
+    }
+
+    private func armHotQueues() -> Bool {
+        var position = 0
+        while position < polling.hot.count {
+            let place = Int(polling.hot[position])
+            guard completionQueues[place].real != nil, completionQueues[place].isWorthPolling else {
+                cool(position)
+                continue
+            }
+            if completionQueues[place].owesEvent || completionQueues[place].mayHaveMissed { return false }
+            if !completionQueues[place].isSolicitedOnly, !arm(place) { return false }
+            position &+= 1
+        }
+        return true
+    }
+
+    /// What came before a queue was armed makes no event.
+    private func lookOnceMore() -> Bool {
+        var solicitedQueues = 0
+        for position in 0..<polling.hot.count {
+            let place = Int(polling.hot[position])
+            guard let real = completionQueues[place].real else { continue }
+            let found = Int(ibv_poll_cq(real, Int32(PollingState.pendingCapacity), polling.completions))
+            if found != 0 {
+                keep(found, of: place)
+                return false
+            }
+            completionQueues[place].needsDraining = false
+            if completionQueues[place].isSolicitedOnly { solicitedQueues &+= 1 }
+        }
+        var position = 0
+        while position < polling.hot.count {
+            if completionQueues[Int(polling.hot[position])].isSolicitedOnly { position &+= 1 } else { cool(position) }
+        }
+        if solicitedQueues > 0 {
+            polling.sleepDeadline = polling.nowNanoseconds &+ Self.solicitedQueueNanoseconds
+        }
+        return true
+    }
+
+    /// Keeps completions for the next poll.
+    private func keep(_ found: Int, of place: Int) {
+        guard found > 0 else { return failQueue(place) }
+        completionQueues[place].quietPolls = 0
+        for position in 0..<min(found, PollingState.pendingCapacity) {
+            guard let completion = take(polling.completions[position], place) else { continue }
+            polling.keep(completion)
+        }
+    }
+
+    /// Gives what was kept, before anything newer.
+    func takePending(_ completions: Block<HostCompletion>) -> Int {
+        let count = min(polling.pendingCount, completions.count)
+        for position in 0..<count { completions[position] = polling.pending[position] }
+        polling.dropFirstPending(count)
+        return count
+    }
+}
+
+extension PollingState {
+    func keep(_ completion: HostCompletion) {
+        guard pendingCount < Self.pendingCapacity else { return }
+        pending[pendingCount] = completion
+        pendingCount &+= 1
+    }
+
+    func dropFirstPending(_ count: Int) {
+        guard count > 0 else { return }
+        for position in count..<max(count, pendingCount) { pending[position &- count] = pending[position] }
+        pendingCount &-= count
+    }
+
+    /// Drops completions of a queue pair that is gone.
+    func dropPending(of queuePair: UInt32) {
+        var kept = 0
+        for position in 0..<pendingCount where pending[position].queuePair != queuePair {
+            pending[kept] = pending[position]
+            kept &+= 1
+        }
+        pendingCount = kept
+    }
+}

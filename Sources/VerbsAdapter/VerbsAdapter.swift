@@ -1,0 +1,156 @@
+import CRDMACore
+import CVRDMAABI
+import Endpoint
+import LinuxIO
+import Tables
+import Verbs
+
+/// The host adapter on a real device: InfiniBand, RoCE, or the kernel's software RoCE, through libibverbs.
+///
+/// Posting and polling take no lock and allocate nothing; what the kernel takes its time for happens on a thread of the
+/// adapter's own. The device may be taken away at any time: everything that is left of it is given back, and a device
+/// that has the same name later is used again.
+package final class VerbsAdapter: HostAdapter {
+    package let name = "verbs"
+    package private(set) var attributes: HostDeviceAttributes
+    package private(set) var port = HostPortAttributes()
+    /// The addresses of the port, with their indices on the device.
+    private(set) var gids = GIDTable()
+
+    let deviceName: String
+    let portNumber: Int
+    let limits: VerbsAdapterLimits
+    /// Nil while the device is away.
+    private(set) var device: VerbsDevice?
+    let sources: EventSources
+    let presence: DevicePresence
+    let worker: RegistrationWorker
+    private let workerThread: BackgroundThread
+
+    /// By the engine's indices.
+    let queuePairs: Block<QueuePairEntry>
+    let completionQueues: Block<CompletionQueueEntry>
+    let polling: PollingState
+    let sends: SendBatch
+    let receives: ReceiveBatch
+    var domains: [UInt32: DomainEntry] = [:]
+    /// The domain of each registration.
+    var memories: [UInt32: UInt32] = [:]
+    var lastHandle: UInt32 = 0
+    var events = HostEventQueue()
+    /// When to look for the device again; nil when the kernel will tell.
+    var nextLookNanoseconds: UInt64?
+    /// What is left of the lost device is still being given back.
+    var isClosing = false
+    /// Why the device did not take a request of the last batch.
+    package internal(set) var lastPostingError: Errno?
+
+    /// Opens the device, which must be there now.
+    ///
+    /// - Parameter port: counted from 1.
+    package init(
+        deviceName: String, port: Int = 1, limits: VerbsAdapterLimits = VerbsAdapterLimits()
+    ) throws(VerbsAdapterError) {
+        let device = try VerbsDevice(name: deviceName, port: port, elements: limits.scatterGatherElements)
+        var limits = limits
+        limits.queuePairs = max(1, min(limits.queuePairs, RequestIdentifier.maximumQueuePairs))
+        limits.completionQueues = max(1, limits.completionQueues)
+        do throws(Errno) {
+            (self.port, gids) = try device.queryPort()
+            presence = DevicePresence()
+            worker = try RegistrationWorker(stitchedPieces: limits.stitchedPieces)
+            sources = try EventSources()
+            try sources.watch(worker.resultSignal.rawValue, .worker)
+            if let socket = presence.socket { try sources.watch(socket.rawValue, .presence) }
+            try sources.watch(device.channel.pointee.fd, .completions)
+            try sources.watch(device.context.pointee.async_fd, .asynchronous)
+            workerThread = try worker.start()
+        } catch {
+            device.close()
+            throw .system("the start of the verbs adapter", error)
+        }
+        self.deviceName = deviceName
+        self.portNumber = port
+        self.limits = limits
+        attributes = device.attributes
+        queuePairs = .allocate(count: limits.queuePairs, repeating: QueuePairEntry())
+        completionQueues = .allocate(count: limits.completionQueues, repeating: CompletionQueueEntry())
+        polling = PollingState(limits)
+        sends = SendBatch(limits)
+        receives = ReceiveBatch(limits)
+        self.device = device
+        nextLookNanoseconds = presence.isReliable ? nil : 0
+    }
+
+    deinit {
+        if let device { worker.begin(.close(takeRemains(of: device))) }
+        worker.begin(.stop)
+        workerThread.join()
+        queuePairs.deallocate()
+        completionQueues.deallocate()
+        polling.deallocate()
+        sends.deallocate()
+        receives.deallocate()
+    }
+
+    package var isAvailable: Bool { device != nil }
+    package var eventDescriptor: FileDescriptor { sources.descriptor }
+    package var forbiddenLocalKey: UInt32 { device?.forbiddenLocalKey ?? 0 }
+
+    package func hasAddress(_ address: GID) -> Bool {
+        device != nil && gids.index(of: address) != nil
+    }
+
+    package var nextDeadlineNanoseconds: UInt64? {
+        guard let look = nextLookNanoseconds else { return polling.sleepDeadline }
+        guard let deadline = polling.sleepDeadline else { return look }
+        return min(look, deadline)
+    }
+
+    /// The device, or `ENODEV`.
+    func openDevice() throws(Errno) -> VerbsDevice {
+        guard let device else { throw .noSuchDevice }
+        return device
+    }
+
+    /// Reads the port and its addresses again.
+    func refreshPort() {
+        guard let device, let (port, gids) = try? device.queryPort() else { return }
+        (self.port, self.gids) = (port, gids)
+    }
+
+    /// Begins with a device that appeared.
+    func use(_ device: VerbsDevice) throws(Errno) {
+        let (port, gids) = try device.queryPort()
+        try sources.watch(device.channel.pointee.fd, .completions)
+        try sources.watch(device.context.pointee.async_fd, .asynchronous)
+        (self.port, self.gids) = (port, gids)
+        attributes = device.attributes
+        self.device = device
+    }
+
+    /// Forgets the device and its objects; they are in the result.
+    func takeRemains(of device: VerbsDevice) -> DeviceRemains {
+        var remains = DeviceRemains(device: device)
+        sources.forget(device.channel.pointee.fd)
+        sources.forget(device.context.pointee.async_fd)
+        for index in 0..<queuePairs.count {
+            guard let real = queuePairs[index].real else { continue }
+            remains.queuePairs.append(real)
+            queuePairs[index].forget()
+        }
+        for index in 0..<completionQueues.count {
+            guard let real = completionQueues[index].real else { continue }
+            remains.completionQueues.append(
+                .init(real: real, unacknowledgedEvents: completionQueues[index].unacknowledgedEvents))
+            completionQueues[index].forget()
+        }
+        remains.domains = domains.values.map(\.real)
+        domains.removeAll()
+        memories.removeAll()
+        polling.forgetPending()
+        self.device = nil
+        port.state = 1
+        return remains
+    }
+}

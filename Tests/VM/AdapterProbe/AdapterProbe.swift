@@ -1,0 +1,4 @@
+@main
+enum AdapterProbe {
+    static func main() {}
+}
