@@ -108,7 +108,7 @@ let package = Package(
             exclude: ["libibverbs.map", "libibverbs.symbols"],
             swiftSettings: swiftSettings, linkerSettings: dropInLinkerSettings),
 
-        executable("vrdma-endpointd", ["EndpointRuntime", "Service"]),
+        executable("vrdma-endpointd", ["Endpoint", "EndpointRuntime", "Service", "VerbsAdapter"]),
         executable("vrdma-guestd", ["GuestDriver", "Service"]),
         executable("vrdma", ["CLinux", "Endpoint", "EndpointRuntime", "GuestDriver", "Service", "Verbs", "LinuxIO"]),
         executable("vrdma-bench", ["OutOfBand", "LinuxIO", "Service", "VRDMA"]),
@@ -147,6 +147,7 @@ let package = Package(
                 "VerbsAdapter",
             ]),
         test("ServiceTests", ["TestKit", "Service"]),
+        test("ToolTests", ["Verbs", "LinuxIO", "vrdma"]),
         test("ProviderTests", ["TestKit", "CVRDMAABI", "CLinux", "Verbs", "LinuxIO", "SharedMemory", "Provider"]),
         test(
             "VRDMATests",

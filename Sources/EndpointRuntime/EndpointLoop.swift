@@ -91,6 +91,7 @@ final class EndpointLoop {
     private func turn() throws(EndpointError) {
         let now = MonotonicClock.nowNanoseconds
         var work = device.poll(now: now)
+        work &+= device.serveHostEvents()
         work &+= serveChannels()
         deliverOutputs(now: now)
         delivery.retry(now: now) { device.completionSocket(ofQueue: $0) }
@@ -158,7 +159,7 @@ final class EndpointLoop {
         case .guestSocket(let guest): readSocket(ofGuest: guest)
         case .guestKick(let guest): heat(guest)
         case .contextKick(let context): device.wake(context: context)
-        case .host: _ = device.serveHostEvents()
+        case .host: break  // The next turn takes it.
         case nil: break
         }
     }

@@ -44,10 +44,8 @@ enum EndpointDaemon {
         let activation = ActivationDescriptors.take()
         let server = try EndpointServer(
             configuration: configuration, log: log, listener: try activation.listener(named: "endpoint", .packets),
-            adminListener: try activation.listener(named: "admin", .stream)
-        ) {
-            notifier.ready(status: "Serving guests")
-        }
+            adminListener: try activation.listener(named: "admin", .stream),
+            onReady: { notifier.ready(status: "Serving guests") }, hostAdapter: HostAdapters.factory)
         return try DaemonSupervisor(signals: signals, notifier: notifier).run(server, name: "endpoint") {
             do throws(ConfigurationError) {
                 server.reload(try self.configuration(path))

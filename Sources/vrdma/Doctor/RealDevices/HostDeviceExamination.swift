@@ -29,7 +29,8 @@ struct HostDeviceExamination {
                 subject,
                 "verbs on \(name), which does not exist"
                     + (others.isEmpty ? "; there is no device" : "; there are: \(others.joined(separator: ", "))"),
-                remedy: others.isEmpty ? makeDevice(name) : "device = \(others[0]) in \(path), or: \(makeDevice(name))")
+                remedy: others.isEmpty
+                    ? makeDevice(name) : "device = \(others[0]) in \(path), or: \(makeDevice(name))")
         }
         let number = configuration.host.devicePort
         guard device.port(number) != nil else {
@@ -87,10 +88,9 @@ struct HostDeviceExamination {
             let port = device.port(host.devicePort)
         else { return [] }
         return addressesOfGuests().filter { !port.addresses.map(\.gid).contains($0.address) }.map { guest in
-            let prefix = guest.address.isIPv4Mapped ? 24 : 64
-            return .missing(
+            .missing(
                 "guest \(guest.name)", "its address \(guest.address) is none of \(device.name)",
-                remedy: "ip address add \(guest.address)/\(prefix) dev \(device.networkInterface ?? "INTERFACE")")
+                remedy: "ip address add \(guest.address)/PREFIX dev \(device.networkInterface ?? "INTERFACE")")
         }
     }
 
