@@ -31,6 +31,7 @@ struct plan {
     uint32_t mtu_bytes;
     uint64_t memory_bytes;
     uint32_t timeout_seconds;
+    uint32_t strict;
     uint32_t size_count;
     uint32_t sizes[MAX_SIZES];
 };

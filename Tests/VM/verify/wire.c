@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 enum frame_kind { FRAME_STEP = 0x50455453, FRAME_END = 0x20444e45 };
-enum { MAX_FRAME = 1 << 16 };
+// The peer may use up its own time limit before it says that it has failed.
+enum { MAX_FRAME = 1 << 16, GRACE_SECONDS = 20 };
 
 struct frame_header {
     uint32_t kind;
@@ -132,12 +133,13 @@ static bool send_all(struct session *session, const void *bytes, size_t count)
 static void receive_all(struct session *session, const char *what, void *bytes, size_t count)
 {
     uint8_t *next = bytes;
-    double limit = now_seconds() + session->plan.timeout_seconds;
+    double limit = now_seconds() + session->plan.timeout_seconds + GRACE_SECONDS;
     while (count > 0) {
         int left = (int)((limit - now_seconds()) * 1000);
         struct pollfd wanted = {.fd = session->socket, .events = POLLIN};
         if (left <= 0 || poll(&wanted, 1, left) == 0) {
-            fprintf(stderr, "verify: waited %u s for the peer at: %s\n", session->plan.timeout_seconds, what);
+            fprintf(stderr, "verify: waited %u s for the peer at: %s\n", session->plan.timeout_seconds + GRACE_SECONDS,
+                    what);
             if (session->failed) fprintf(stderr, "verify: before that: %s\n", session->failure);
             exit(1);
         }
