@@ -44,7 +44,8 @@ let fuzzing: [Target] =
         .target(name: "CFuzzer", path: "Fuzz/CFuzzer", cSettings: cSettings),
         library("FuzzKit", ["CFuzzer", "LinuxIO", "Verbs"], path: "Fuzz/Kit"),
         library(
-            "FuzzDevice", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Endpoint", "FuzzKit"],
+            "FuzzDevice",
+            ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory", "Endpoint", "HostSimulation", "FuzzKit"],
             path: "Fuzz/Device"),
         fuzzer("Hello", ["EndpointRuntime", "Service"]),
         fuzzer("Channel", ["EndpointRuntime"]),
@@ -125,6 +126,10 @@ let package = Package(
         library(
             "ScriptedDevice", ["CVRDMAABI", "Verbs", "LinuxIO", "SharedMemory"],
             path: "Tests/ScriptedDevice"),
+        library(
+            "HostSimulation",
+            ["TestKit", "CVRDMAABI", "Verbs", "Tables", "LinuxIO", "SharedMemory", "Endpoint"],
+            path: "Tests/HostSimulation"),
         test("ArchitectureTests", []),
         test("VerbsTests", ["TestKit", "Verbs"]),
         test("TablesTests", ["TestKit", "Tables"]),
@@ -134,8 +139,8 @@ let package = Package(
         test(
             "EndpointTests",
             [
-                "TestKit", "CVRDMAABI", "CLinux", "Verbs", "Tables", "LinuxIO", "MemoryTranslation", "SharedMemory",
-                "Endpoint",
+                "TestKit", "HostSimulation", "CVRDMAABI", "CLinux", "Verbs", "Tables", "LinuxIO", "MemoryTranslation",
+                "SharedMemory", "Endpoint",
             ]),
         test(
             "EndpointRuntimeTests",

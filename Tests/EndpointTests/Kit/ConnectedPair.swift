@@ -1,5 +1,6 @@
 import CVRDMAABI
 import Endpoint
+import HostSimulation
 import Testing
 import Verbs
 
@@ -37,6 +38,8 @@ final class Application {
     /// The attributes that lead to `peer`.
     func connection(to peer: Application, _ base: Connection = Connection()) -> Connection {
         var connection = base
+        // Of the two addresses of a guest, the devices of tests have the second one only.
+        if guest.endpoint.host != nil { connection.sourceIndex = 1 }
         connection.destination = peer.guest.address
         connection.destinationNumber = peer.queuePair.number
         return connection
@@ -49,13 +52,20 @@ struct ConnectedPair {
     let a: Application
     let b: Application
 
-    /// - Parameter isConnected: false leaves both queue pairs in RESET.
+    /// - Parameters:
+    ///   - isConnected: false leaves both queue pairs in RESET.
+    ///   - host: both reach each other through a device that behaves so.
     init(
         limits: DeviceLimits = DeviceLimits(), capabilities: SimulatedQueuePair.Capabilities = .init(),
         bufferBytes: Int = 1 << 16, queueEntries: UInt32 = 256, connectionOfA: Connection = Connection(),
-        connectionOfB: Connection = Connection(), isConnected: Bool = true
+        connectionOfB: Connection = Connection(), isConnected: Bool = true, host: SimulatedBehaviour? = nil,
+        seed: UInt64 = 1
     ) throws {
-        endpoint = SimulatedEndpoint(limits: limits)
+        let adapter = try host.map {
+            try SimulatedHostAdapter(
+                network: SimulatedNetwork(), addresses: SimulatedEndpoint.addresses, seed: seed, behaviour: $0)
+        }
+        endpoint = SimulatedEndpoint(limits: limits, host: adapter, usesLocalPath: false)
         a = try Application(
             endpoint.addGuest(), capabilities: capabilities, bufferBytes: bufferBytes, queueEntries: queueEntries)
         b = try Application(

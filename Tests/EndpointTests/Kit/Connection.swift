@@ -16,6 +16,8 @@ struct Connection {
     var minRNRTimer: UInt8 = 12
     var maxReadAtomic: UInt8 = 16
     var maxDestinationReadAtomic: UInt8 = 16
+    /// The own address, as an index in the GID table.
+    var sourceIndex: UInt8 = 0
     var destination = GID.zero
     var destinationNumber: UInt32 = 0
 
@@ -55,6 +57,7 @@ struct Connection {
         result.rnr_retry = rnrRetry
         result.is_global = 1
         result.hop_limit = 1
+        result.source_gid_index = sourceIndex
         result.address_port_number = 1
         withUnsafeMutableBytes(of: &result.destination_gid) { $0.copyBytes(from: destination.bytes) }
         return result

@@ -15,7 +15,7 @@ enum Invariants {
     }
 
     static func broken(in device: Device, now: UInt64) -> [String] {
-        lists(device) + timers(device, now: now) + device.guests.values.flatMap { counts($0, device) }
+        lists(device) + timers(device, now: now) + host(device) + device.guests.values.flatMap { counts($0, device) }
             + device.guests.values.flatMap { numbers($0, device) }
             + device.guests.values.flatMap { guest in guest.contexts.flatMap { ownership($0, guest, device) } }
     }
@@ -80,9 +80,9 @@ enum Invariants {
         var channels: [UInt32: Int] = [:]
         var queues: [UInt32: UInt32] = [:]
         for context in guest.contexts { regions[device.contextDetails[context]?.region ?? 0, default: 0] += 1 }
-        for memory in guest.memoryRegions.values {
-            domains[memory.protectionDomain, default: 0] += 1
-            for region in memory.regions { regions[region, default: 0] += 1 }
+        for (domain, extents) in registered(guest, device) {
+            domains[domain, default: 0] += 1
+            for region in Set(extents.map(\.region)) { regions[region, default: 0] += 1 }
         }
         for index in device.queuePairs.liveIndices where device.queuePairs[index].guest == guest.identifier {
             let queuePair = device.queuePairs[index]
@@ -118,6 +118,61 @@ enum Invariants {
         if guest.mappings.count != guest.memoryRegions.count { problems.append("memory regions are miscounted") }
         if guest.mappedBytes != guest.regions.values.reduce(0, { $0 + UInt64($1.mapping.sizeBytes) }) {
             problems.append("mapped bytes are miscounted")
+        }
+        return problems
+    }
+
+    /// What memory regions hold on to: those that there are, and those that the host adapter works on.
+    private static func registered(_ guest: Guest, _ device: Device) -> [(domain: UInt32, extents: [Extent])] {
+        var result = guest.memoryRegions.values.map { ($0.protectionDomain, $0.extents) }
+        for pending in device.host?.registrations.values.filter({ $0.guest == guest.identifier && $0.key == nil }) ?? []
+        where device.contexts.generation(pending.context) == pending.contextGeneration {
+            result.append((pending.request.pd, pending.extents))
+        }
+        for pending in device.host?.deregistrations.values.filter({ $0.guest == guest.identifier }) ?? []
+        where device.contexts.generation(pending.memory.context) == pending.contextGeneration {
+            result.append((pending.memory.protectionDomain, pending.memory.extents))
+        }
+        return result
+    }
+
+    /// What the engine knows of the host adapter's objects.
+    private static func host(_ device: Device) -> [String] {
+        guard let host = device.host else { return [] }
+        var problems: [String] = []
+        let pairs = device.queuePairs.liveIndices
+        for index in pairs {
+            let pair = device.queuePairs[index]
+            let number = IdentifierTables.Virtual(guest: pair.guest, number: pair.number.rawValue)
+            if pair.hasHostObject != (host.numbers.real(of: number) != nil) {
+                problems.append("queue pair \(index) has a number without an object, or the other way round")
+            }
+            guard pair.path == .host else { continue }
+            if !pair.hasHostObject { problems.append("queue pair \(index) has a path without an object") }
+            let isOrdered =
+                pair.sendForwarded &- pair.sendHead <= pair.send.entryCount
+                && pair.receiveForwarded &- pair.receiveHead <= pair.receive.entryCount
+            if !isOrdered { problems.append("queue pair \(index) handed on less than was completed") }
+        }
+        if host.numbers.count != pairs.count(where: { device.queuePairs[$0].hasHostObject }) {
+            problems.append("\(host.numbers.count) numbers of queue pairs are known")
+        }
+        let registered = device.guests.values.flatMap { guest in
+            guest.memoryRegions.filter { $0.value.host != nil }.map {
+                IdentifierTables.Virtual(guest: guest.identifier, number: $0.key)
+            }
+        }
+        let remote = registered.count { host.remoteKeys.real(of: $0) != nil }
+        if host.remoteKeys.count != remote { problems.append("\(host.remoteKeys.count) remote keys are known") }
+        for guest in device.guests.values {
+            let pending = host.registrations.values.filter { $0.guest == guest.identifier && $0.key == nil }
+            if guest.pendingRegistrationCount != pending.count { problems.append("registrations are miscounted") }
+            let extents =
+                guest.memoryRegions.values.reduce(0) { $0 + $1.extents.count }
+                + pending.reduce(0) { $0 + $1.extents.count }
+                + host.deregistrations.values.filter { $0.guest == guest.identifier }
+                .reduce(0) { $0 + $1.memory.extents.count }
+            if guest.extentCount != extents { problems.append("extents are miscounted") }
         }
         return problems
     }

@@ -1,5 +1,6 @@
 import CVRDMAABI
 import Endpoint
+import HostSimulation
 import LinuxIO
 import Testing
 import Verbs
@@ -19,6 +20,12 @@ final class SimulatedEndpoint {
     private var kicked: [UInt32] = []
     private var guestCount: UInt32 = 0
     private var isRestless = false
+    /// The device of verbs that the endpoint has, if any.
+    let host: SimulatedHostAdapter?
+    /// Replies that came later than their commands, by guest.
+    private var replies: [UInt32: [vrdma_message]] = [:]
+    /// What the device had to say of the host adapter's.
+    private(set) var hostLines: [String] = []
 
     /// Where events of one socket arrive.
     final class Inbox {
@@ -26,8 +33,9 @@ final class SimulatedEndpoint {
         var completionEvents: [vrdma_completion_event] = []
     }
 
-    init(limits: DeviceLimits = DeviceLimits()) {
-        device = Device(limits: limits)
+    init(limits: DeviceLimits = DeviceLimits(), host: SimulatedHostAdapter? = nil, usesLocalPath: Bool = true) {
+        self.host = host
+        device = Device(limits: limits, host: host, usesLocalPath: usesLocalPath)
     }
 
     /// A guest with an address of its own, 10.0.0.1 and so on.
@@ -39,14 +47,43 @@ final class SimulatedEndpoint {
         return SimulatedGuest(endpoint: self, identifier: identifier, name: name, address: address)
     }
 
+    /// The addresses of the first guests.
+    static var addresses: [GID] { (1...16).map { GID(ipv4: 0x0a00_0000 + $0) } }
+
     /// One turn of the engine, after the kicks of applications. Returns how much there was to do.
     @discardableResult
     func poll() -> Int {
         for context in kicked { device.wake(context: context) }
         kicked = []
-        let work = device.poll(now: nowNanoseconds)
+        let work = serveHost() + device.poll(now: nowNanoseconds)
         deliver()
         return work
+    }
+
+    /// Lets the host adapter's device work, and takes its events. Returns how much there was to do.
+    @discardableResult
+    func serveHost() -> Int {
+        guard let host else { return 0 }
+        let work = host.network.step() + device.serveHostEvents()
+        deliver()
+        return work
+    }
+
+    /// Takes the replies that came late.
+    func takeReplies(of guest: UInt32) -> [vrdma_message] {
+        defer { replies[guest] = nil }
+        return replies[guest] ?? []
+    }
+
+    /// Waits for the answer to a command that the device did not answer at once.
+    func awaitReply(to command: vrdma_message, of guest: UInt32) -> vrdma_message {
+        for _ in 0..<1000 {
+            if let position = replies[guest]?.firstIndex(where: { $0.sequence == command.sequence }) {
+                return replies[guest]?.remove(at: position) ?? command
+            }
+            serveHost()
+        }
+        return command.reply(status: UInt32(Errno.timedOut.rawValue))
     }
 
     /// Turns until nothing happens any more at this time. Records an issue when that does not come.
@@ -92,6 +129,11 @@ final class SimulatedEndpoint {
             case .releaseMemory: releasedMemoryCount += 1
             case .violation(let guest, let reason):
                 violations.append("\(guest): \(reason)")
+            case .reply(let guest, let message): replies[guest, default: []].append(message)
+            case .hostLost: hostLines.append("lost")
+            case .hostAvailable: hostLines.append("available")
+            case .addressMissing(let guest, let address): hostLines.append("\(guest) lacks \(address)")
+            case .hostObjectLost(let guest, let reason): hostLines.append("\(guest): \(reason)")
             }
         }
     }

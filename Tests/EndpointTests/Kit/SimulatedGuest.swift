@@ -20,9 +20,13 @@ final class SimulatedGuest {
 
     /// Sends any message and returns the reply, whatever it is.
     func execute(_ message: vrdma_message, descriptors: [FileDescriptor] = []) -> vrdma_message {
-        let reply = endpoint.device.execute(message, guest: identifier, descriptors: descriptors)
-        endpoint.deliver()
-        return reply
+        begin(message, descriptors: descriptors) ?? endpoint.awaitReply(to: message, of: identifier)
+    }
+
+    /// Sends any message; nil when its reply comes later.
+    func begin(_ message: vrdma_message, descriptors: [FileDescriptor] = []) -> vrdma_message? {
+        defer { endpoint.deliver() }
+        return endpoint.device.perform(message, guest: identifier, descriptors: descriptors)
     }
 
     /// Sends a command and throws what the reply says.

@@ -1,0 +1,23 @@
+import Verbs
+
+/// What simulated devices are connected by. It has no clock: devices work when they are told to.
+package final class SimulatedNetwork {
+    package private(set) var adapters: [SimulatedHostAdapter] = []
+
+    package init() {}
+
+    func connect(_ adapter: SimulatedHostAdapter) {
+        adapters.append(adapter)
+    }
+
+    /// The device that is there, is up and has an address.
+    func adapter(with address: GID) -> SimulatedHostAdapter? {
+        adapters.first { $0.isAvailable && $0.port.isActive && $0.hasAddress(address) }
+    }
+
+    /// Lets every device work a little. Returns how much there was to do.
+    @discardableResult
+    package func step() -> Int {
+        adapters.reduce(0) { $0 + $1.step() }
+    }
+}
