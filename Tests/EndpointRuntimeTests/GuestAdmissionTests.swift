@@ -43,10 +43,10 @@ struct GuestAdmissionTests {
         #expect(admitted.kick === greeting.kick)
         #expect(admitted.limits == GuestLimits())
         // The intersection of the features.
-        #expect(admitted.features == 7)
+        #expect(admitted.features == 15)
         let welcome = GuestAdmission.welcome(admitted, guest: 9)
         #expect((welcome.magic, welcome.major, welcome.minor) == (VRDMA_ABI_MAGIC, 1, 0))
-        #expect((welcome.status, welcome.guest_id, welcome.features) == (0, 9, 7))
+        #expect((welcome.status, welcome.guest_id, welcome.features) == (0, 9, 15))
         #expect(FixedText.read(welcome.guest_name) == "one")
         #expect(withUnsafeBytes(of: welcome.address) { Array($0) } == admitted.address.bytes)
     }
