@@ -71,7 +71,7 @@ struct arena {
     struct ibv_mr *region;
 };
 
-// A completion that must come. Statuses is a set of bits 1 << IBV_WC_…; opcode, length and immediate data are compared
+// A completion that must come. Statuses is a set of bits 1 << IBV_WC_…; opcode, length and immediate data are looked at
 // only when the status is success, because the others are undefined then.
 struct expectation {
     uint64_t wr_id;
