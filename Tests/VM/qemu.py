@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import sys
 
@@ -14,6 +15,21 @@ KERNEL_PARAMETERS = [
 ]
 # Without these features rxe's copies and checksums are three times as fast under emulation.
 EMULATED_PROCESSOR = "max,-erms,-fsrm,-pclmulqdq"
+
+
+def clock_parameters(cpuinfo="/proc/cpuinfo"):
+    """Tells an emulated machine how fast its clock runs: under emulation that is the host's time stamp counter, whose
+    frequency a machine that boots on a busy host would measure wrongly by a factor. On a host that is itself virtual,
+    with a constant counter, it is the processor's nominal frequency."""
+    try:
+        text = pathlib.Path(cpuinfo).read_text()
+    except OSError:
+        return []
+    fields = dict(re.findall(r"^(cpu MHz|flags)\s*: (.*)$", text, re.M))
+    flags = fields.get("flags", "").split()
+    if "cpu MHz" not in fields or not {"hypervisor", "constant_tsc"} <= set(flags):
+        return []
+    return [f"tsc_early_khz={round(float(fields['cpu MHz']) * 1000)}"]
 
 
 def interpreter():
@@ -42,8 +58,8 @@ def command(number, settings, images, directory, agent_descriptor):
     memory = settings["memory"]
     emulated = settings["accelerator"] == "tcg"
     fresh = settings["fresh"]
-    parameters = [*KERNEL_PARAMETERS, f"vrdma.number={number}", f"vrdma.python={interpreter()}",
-                  f"vrdma.fresh={':'.join(fresh)}", *settings["kernel_parameters"]]
+    parameters = [*KERNEL_PARAMETERS, *(clock_parameters() if emulated else []), f"vrdma.number={number}",
+                  f"vrdma.python={interpreter()}", f"vrdma.fresh={':'.join(fresh)}", *settings["kernel_parameters"]]
     arguments = [
         shutil.which(kernel.EMULATOR), "-name", f"vrdma-vm{number},debug-threads=on",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-monitor", "none",
