@@ -24,9 +24,11 @@ extension VerbsAdapter {
     package func destroyCompletionQueue(_ queue: UInt32) {
         let place = Int(queue)
         guard place < completionQueues.count, let real = completionQueues[place].real else { return }
-        acknowledgeEvents(place)
-        ibv_destroy_cq(real)
+        let queue = DeviceRemains.CompletionQueue(
+            real: real, unacknowledgedEvents: completionQueues[place].unacknowledgedEvents)
         completionQueues[place].forget()
+        // It may be one of theirs.
+        if doomedQueuePairs.isEmpty { queue.destroy() } else { doomedQueues.append(queue) }
     }
 
     package func requestSolicitedEvent(_ queue: UInt32) throws(Errno) {

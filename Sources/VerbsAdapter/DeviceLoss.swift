@@ -11,6 +11,7 @@ extension VerbsAdapter {
     func lose() {
         guard let device else { return }
         worker.abandon()
+        modifications.abandon()
         isClosing = true
         worker.begin(.close(takeRemains(of: device)))
         events.append(.lost)

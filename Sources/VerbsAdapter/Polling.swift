@@ -12,7 +12,7 @@ extension VerbsAdapter {
     package func poll(into completions: Block<HostCompletion>, now: UInt64) -> Int {
         polling.nowNanoseconds = now
         polling.sleepDeadline = nil
-        if now >= polling.nextCheckNanoseconds || worker.hasResults { lookAround(now) }
+        if now >= polling.nextCheckNanoseconds || !results.isEmpty { lookAround(now) }
         var count = takePending(completions)
         for _ in 0..<Self.roundsPerPoll where count < completions.count {
             guard pollHotQueues(completions, &count) else { break }
@@ -31,7 +31,7 @@ extension VerbsAdapter {
             case .presence: takePresenceEvents()
             }
         }
-        if worker.hasResults { takeWorkerResults() }
+        if !results.isEmpty { takeWorkerResults() }
         if let look = nextLookNanoseconds, now >= look { lookForDevice() }
     }
 

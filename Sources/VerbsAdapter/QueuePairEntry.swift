@@ -16,6 +16,8 @@ struct QueuePairEntry: BitwiseCopyable {
     /// Requests that have not completed.
     var sendOutstanding: UInt32 = 0
     var receiveOutstanding: UInt32 = 0
+    /// Changes that another thread carries out.
+    var changes: UInt32 = 0
 
     mutating func forget() {
         let last = generation

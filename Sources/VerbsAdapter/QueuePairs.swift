@@ -42,20 +42,11 @@ extension VerbsAdapter {
     package func modifyQueuePair(
         _ queuePair: UInt32, _ attributes: vrdma_qp_attributes, source: GID
     ) throws(Errno) {
-        let device = try openDevice()
-        let real = try realQueuePair(queuePair)
-        guard attributes.attribute_mask & ~QueuePairAttributes.permittedMask == 0 else { throw .invalidArgument }
-        var sourceIndex: UInt8 = 0
-        if QueuePairAttributes.names(IBV_QP_AV, in: attributes) {
-            guard let index = gids.index(of: source) else { throw .addressNotAvailable }
-            sourceIndex = index
-        }
-        var changes = QueuePairAttributes.ofDevice(attributes, port: device.port, sourceIndex: sourceIndex)
+        let (real, translated) = try translate(queuePair, attributes, source)
+        var changes = translated
         let result = ibv_modify_qp(real, &changes, Int32(truncatingIfNeeded: attributes.attribute_mask))
         guard result == 0 else { throw noteFailure(.ofDevice(result)) }
-        if QueuePairAttributes.names(IBV_QP_STATE, in: attributes), changes.qp_state == IBV_QPS_RESET {
-            forgetRequests(Int(queuePair))
-        }
+        noteChange(Int(queuePair), changes, mask: attributes.attribute_mask)
     }
 
     package func queryQueuePair(_ queuePair: UInt32) throws(Errno) -> vrdma_qp_attributes {
@@ -72,14 +63,19 @@ extension VerbsAdapter {
     package func destroyQueuePair(_ queuePair: UInt32) {
         let place = Int(queuePair)
         guard place < queuePairs.count, let real = queuePairs[place].real else { return }
-        ibv_destroy_qp(real)
-        forgetRequests(place)
         let domain = queuePairs[place].domain
+        let changes = queuePairs[place].changes
+        if changes == 0 { ibv_destroy_qp(real) }
+        forgetRequests(place)
         queuePairs[place].forget()
-        release(domain)
+        if changes == 0 {
+            release(domain)
+        } else {
+            doomedQueuePairs.append(DoomedQueuePair(real: real, changes: changes, domain: domain))
+        }
     }
 
-    private func realQueuePair(_ queuePair: UInt32) throws(Errno) -> UnsafeMutablePointer<ibv_qp> {
+    func realQueuePair(_ queuePair: UInt32) throws(Errno) -> UnsafeMutablePointer<ibv_qp> {
         guard Int(queuePair) < queuePairs.count, let real = queuePairs[Int(queuePair)].real else {
             throw .invalidArgument
         }
@@ -88,7 +84,7 @@ extension VerbsAdapter {
 
     /// Lets completions of what was posted so far be dropped, and takes them out of the device's queues soon: a device may
     /// leave them there, where they take the place of others.
-    private func forgetRequests(_ place: Int) {
+    func forgetRequests(_ place: Int) {
         let sendQueue = Int(queuePairs[place].sendCompletionQueue)
         let receiveQueue = Int(queuePairs[place].receiveCompletionQueue)
         completionQueues[sendQueue].outstanding &-= UInt64(queuePairs[place].sendOutstanding)

@@ -27,9 +27,9 @@ extension VerbsAdapter {
         worker.begin(.deregister(memory.rawValue, token: token))
     }
 
-    /// Turns what the worker did into events.
+    /// Turns what other threads did into events.
     func takeWorkerResults() {
-        for result in worker.takeResults() {
+        for result in results.takeAll() {
             switch result {
             case .registered(let memory, let token):
                 guard memories[memory.handle.rawValue] != nil else {
@@ -37,12 +37,14 @@ extension VerbsAdapter {
                     continue
                 }
                 events.append(.registered(token: token, memory))
-            case .failed(let handle, let error, let token):
+            case .registrationFailed(let handle, let error, let token):
                 forgetMemory(handle)
                 events.append(.registrationFailed(token: token, noteFailure(error)))
             case .deregistered(let handle, let token):
                 forgetMemory(handle)
                 events.append(.deregistered(token: token))
+            case .modified(let change, let error):
+                finish(change, error)
             case .closed:
                 isClosing = false
                 lookForDevice()

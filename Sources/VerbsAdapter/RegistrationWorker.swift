@@ -15,25 +15,14 @@ final class RegistrationWorker: @unchecked Sendable {
         case stop
     }
 
-    enum Result {
-        case registered(HostMemory, token: UInt64)
-        case failed(UInt32, Errno, token: UInt64)
-        case deregistered(UInt32, token: UInt64)
-        case closed
+    private struct Jobs: @unchecked Sendable {
+        var waiting: [Job] = []
     }
 
-    private struct Queues: @unchecked Sendable {
-        var jobs: [Job] = []
-        var results: [Result] = []
-    }
-
-    private let queues = Mutex(Queues())
+    private let jobs = Mutex(Jobs())
     private let jobSignal: FileDescriptor
     private let poller: Poller
-    /// Readable when there are results.
-    let resultSignal: FileDescriptor
-    /// A look without a lock.
-    private let resultsAreThere = Atomic(false)
+    private let results: WorkerResults
     /// The device is lost: registrations need not be tried.
     private let isAbandoned = Atomic(false)
 
@@ -42,10 +31,10 @@ final class RegistrationWorker: @unchecked Sendable {
     private var unusedPieces: Int
 
     /// - Parameter stitchedPieces: mappings that regions of several pieces may take.
-    init(stitchedPieces: Int) throws(Errno) {
+    init(results: WorkerResults, stitchedPieces: Int) throws(Errno) {
+        self.results = results
         unusedPieces = stitchedPieces
         jobSignal = try EventDescriptor.create()
-        resultSignal = try EventDescriptor.create()
         poller = try Poller()
         try poller.add(jobSignal.rawValue, token: 0)
     }
@@ -55,7 +44,7 @@ final class RegistrationWorker: @unchecked Sendable {
     }
 
     func begin(_ job: Job) {
-        queues.withLock { $0.jobs.append(job) }
+        jobs.withLock { $0.waiting.append(job) }
         EventDescriptor.signal(jobSignal.rawValue)
     }
 
@@ -64,44 +53,31 @@ final class RegistrationWorker: @unchecked Sendable {
         isAbandoned.store(true, ordering: .releasing)
     }
 
-    var hasResults: Bool {
-        @inline(__always) get { resultsAreThere.load(ordering: .acquiring) }
-    }
-
-    func takeResults() -> [Result] {
-        EventDescriptor.clear(resultSignal.rawValue)
-        return queues.withLock { queues in
-            resultsAreThere.store(false, ordering: .relaxed)
-            defer { queues.results = [] }
-            return queues.results
-        }
-    }
-
     private func run() {
         var ready: [Poller.Ready] = []
         while true {
             EventDescriptor.clear(jobSignal.rawValue)
-            let jobs = queues.withLock { queues in
-                defer { queues.jobs = [] }
-                return queues.jobs
+            let jobs = jobs.withLock { jobs in
+                defer { jobs.waiting = [] }
+                return jobs.waiting
             }
             for job in jobs {
                 if case .stop = job { return }
-                if let result = carryOut(job) { report(result) }
+                if let result = carryOut(job) { results.append(result) }
             }
             ready.removeAll()
             guard (try? poller.wait(timeoutNanoseconds: nil, into: &ready)) != nil else { return }
         }
     }
 
-    private func carryOut(_ job: Job) -> Result? {
+    private func carryOut(_ job: Job) -> WorkerResults.Result? {
         switch job {
         case .register(let handle, let registration, let domain, let token):
             do throws(Errno) {
                 let memory = try register(handle, registration, domain)
                 return .registered(memory, token: token)
             } catch {
-                return .failed(handle, error, token: token)
+                return .registrationFailed(handle, error, token: token)
             }
         case .deregister(let handle, let token):
             deregister(handle)
@@ -132,13 +108,5 @@ final class RegistrationWorker: @unchecked Sendable {
         guard let memory = memories.removeValue(forKey: handle) else { return }
         unusedPieces += memory.stitchedPieces
         memory.deregister()
-    }
-
-    private func report(_ result: Result) {
-        queues.withLock {
-            $0.results.append(result)
-            resultsAreThere.store(true, ordering: .releasing)
-        }
-        EventDescriptor.signal(resultSignal.rawValue)
     }
 }

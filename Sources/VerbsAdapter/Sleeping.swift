@@ -10,13 +10,13 @@ extension VerbsAdapter {
     package func prepareToSleep() -> Bool {
         // With the first look after the sleep, whatever it was that ended it.
         polling.nextCheckNanoseconds = 0
-        guard polling.pendingCount == 0, events.isEmpty, !worker.hasResults else { return false }
+        guard polling.pendingCount == 0, events.isEmpty, results.isEmpty else { return false }
         guard armHotQueues() else { return false }
         return lookOnceMore()
     }
 
     package func nextEvent() -> HostEvent? {
-        if worker.hasResults { takeWorkerResults() }
+        if !results.isEmpty { takeWorkerResults() }
         return events.next()
     }
 

@@ -24,7 +24,9 @@ package final class VerbsAdapter: HostAdapter {
     private(set) var device: VerbsDevice?
     let sources: EventSources
     let presence: DevicePresence
+    let results: WorkerResults
     let worker: RegistrationWorker
+    let modifications: ModificationWorkers
     private let workerThread: BackgroundThread
 
     /// By the engine's indices.
@@ -37,6 +39,9 @@ package final class VerbsAdapter: HostAdapter {
     /// The domain of each registration.
     var memories: [UInt32: UInt32] = [:]
     var lastHandle: UInt32 = 0
+    /// Destroyed for the engine, but still used by another thread; and the queues that were theirs.
+    var doomedQueuePairs: [DoomedQueuePair] = []
+    var doomedQueues: [DeviceRemains.CompletionQueue] = []
     var events = HostEventQueue()
     /// When to look for the device again; nil when the kernel will tell.
     var nextLookNanoseconds: UInt64?
@@ -58,9 +63,11 @@ package final class VerbsAdapter: HostAdapter {
         do throws(Errno) {
             (self.port, gids) = try device.queryPort()
             presence = DevicePresence()
-            worker = try RegistrationWorker(stitchedPieces: limits.stitchedPieces)
+            results = try WorkerResults()
+            worker = try RegistrationWorker(results: results, stitchedPieces: limits.stitchedPieces)
+            modifications = ModificationWorkers(results: results, maximumThreads: limits.modificationThreads)
             sources = try EventSources()
-            try sources.watch(worker.resultSignal.rawValue, .worker)
+            try sources.watch(results.signal.rawValue, .worker)
             if let socket = presence.socket { try sources.watch(socket.rawValue, .presence) }
             try sources.watch(device.channel.pointee.fd, .completions)
             try sources.watch(device.context.pointee.async_fd, .asynchronous)
@@ -84,8 +91,10 @@ package final class VerbsAdapter: HostAdapter {
 
     deinit {
         if let device { worker.begin(.close(takeRemains(of: device))) }
+        modifications.abandon()
         worker.begin(.stop)
         workerThread.join()
+        modifications.stop()
         queuePairs.deallocate()
         completionQueues.deallocate()
         polling.deallocate()
@@ -131,7 +140,7 @@ package final class VerbsAdapter: HostAdapter {
 
     /// Forgets the device and its objects; they are in the result.
     func takeRemains(of device: VerbsDevice) -> DeviceRemains {
-        var remains = DeviceRemains(device: device)
+        var remains = DeviceRemains(device: device, modifications: modifications)
         sources.forget(device.channel.pointee.fd)
         sources.forget(device.context.pointee.async_fd)
         for index in 0..<queuePairs.count {
@@ -145,6 +154,10 @@ package final class VerbsAdapter: HostAdapter {
                 .init(real: real, unacknowledgedEvents: completionQueues[index].unacknowledgedEvents))
             completionQueues[index].forget()
         }
+        remains.queuePairs += doomedQueuePairs.map(\.real)
+        remains.completionQueues += doomedQueues
+        doomedQueuePairs.removeAll()
+        doomedQueues.removeAll()
         remains.domains = domains.values.map(\.real)
         domains.removeAll()
         memories.removeAll()

@@ -10,6 +10,8 @@ package struct VerbsAdapterLimits: Sendable, Equatable {
     package var requestsPerBatch = 128
     /// Mappings that put regions of several pieces together, of all regions; Linux permits a process 65,530 in all.
     package var stitchedPieces = 8192
+    /// Threads that wait for the link addresses of peers, one for each change of a queue pair under way.
+    package var modificationThreads = 16
     /// Completions that are taken from one queue before the next one has its turn.
     package var completionsPerQueueTurn = 32
     /// Polls without a completion after which a queue is no longer looked at, but waited for.

@@ -22,6 +22,7 @@ extension Device {
         case .registered(let token, let memory): finishRegistration(token, .success(memory))
         case .registrationFailed(let token, let error): finishRegistration(token, .failure(error))
         case .deregistered(let token): finishDeregistration(token)
+        case .modified, .modificationFailed: break
         case .queuePair(let type, let index): pass(type, toQueuePair: index)
         case .completionQueueError(let queue): failCompletionQueue(queue)
         case .solicited(let queue): passSolicitation(queue, host)

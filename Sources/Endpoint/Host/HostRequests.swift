@@ -112,6 +112,9 @@ package enum HostEvent: Sendable, Equatable {
     case registrationFailed(token: UInt64, Errno)
     /// The answer to `beginDeregistration`.
     case deregistered(token: UInt64)
+    /// The answers to the beginning of a change of a queue pair.
+    case modified(token: UInt64)
+    case modificationFailed(token: UInt64, Errno)
     /// An asynchronous event of a queue pair (ibv_get_async_event(3)).
     case queuePair(AsyncEventType, UInt32)
     /// The device's own completion queue failed.

@@ -11,7 +11,8 @@ enum AdapterProbe {
         ("attributes", attributes), ("operations", operations), ("inline", inlineData), ("atomics", atomics),
         ("stitched", stitchedMemory), ("pieces", refusedPieces), ("forbidden", forbiddenKey),
         ("solicited", solicitedEvents), ("sleep", sleeping), ("many", manyQueuePairs), ("reset", resetForgets),
-        ("addresses", addresses), ("port", portGoesDown), ("loss", loss), ("loss-registering", lossWhileRegistering),
+        ("addresses", addresses), ("connecting", connecting), ("port", portGoesDown), ("loss", loss),
+        ("loss-registering", lossWhileRegistering),
     ]
 
     static func main() {

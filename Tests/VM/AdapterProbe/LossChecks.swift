@@ -88,6 +88,12 @@ extension AdapterProbe {
         memset(mapping.base, 1, mapping.sizeBytes)
         let pair = try Pair(bench)
         for index in 0..<8 { try expect(bench.postReceive(pair.b, index: UInt32(index)), "receive not taken") }
+        // A change towards nobody is under way, too.
+        let lonely = try bench.queuePair(bench.shape(pair.queue))
+        try Pair.initialize(bench, lonely.index)
+        bench.adapter.beginModification(
+            lonely.index, Pair.receiveAttributes(bench, lonely.number, destination: GID(ipv4: 0x0a09_004f)),
+            source: bench.address, token: 1 << 40)
         var tokens: Set<UInt64> = []
         for _ in 0..<16 {
             tokens.insert(

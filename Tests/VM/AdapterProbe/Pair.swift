@@ -37,6 +37,13 @@ struct Pair {
     }
 
     static func toReceive(_ bench: Bench, _ queuePair: UInt32, _ number: QueuePairNumber, destination: GID) throws {
+        let attributes = receiveAttributes(bench, number, destination: destination)
+        try bench.adapter.modifyQueuePair(queuePair, attributes, source: bench.address)
+    }
+
+    static func receiveAttributes(
+        _ bench: Bench, _ number: QueuePairNumber, destination: GID
+    ) -> vrdma_qp_attributes {
         var attributes = vrdma_qp_attributes()
         attributes.attribute_mask =
             Mask.state | Mask.path | Mask.pathMTU | Mask.destination | Mask.receivePSN | Mask.destinationReads
@@ -50,7 +57,7 @@ struct Pair {
         attributes.is_global = 1
         attributes.hop_limit = 64
         withUnsafeMutableBytes(of: &attributes.destination_gid) { $0.copyBytes(from: destination.bytes) }
-        try bench.adapter.modifyQueuePair(queuePair, attributes, source: bench.address)
+        return attributes
     }
 
     static func toSend(_ bench: Bench, _ queuePair: UInt32) throws {

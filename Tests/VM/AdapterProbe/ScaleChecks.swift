@@ -93,6 +93,64 @@ extension AdapterProbe {
     }
 }
 
+extension AdapterProbe {
+    private static let nobody = GID(ipv4: 0x0a09_004e)
+
+    private static func beginConnecting(
+        _ bench: Bench, _ made: (index: UInt32, number: QueuePairNumber), to destination: GID, token: UInt64
+    ) throws {
+        try Pair.initialize(bench, made.index)
+        bench.adapter.beginModification(
+            made.index, Pair.receiveAttributes(bench, made.number, destination: destination), source: bench.address,
+            token: token)
+    }
+
+    /// Changes on other threads: nobody waits for a peer that is not there.
+    static func connecting(_ bench: Bench) throws {
+        let queue = try bench.queue()
+        let doomedQueue = try bench.queue()
+        let made = try bench.queuePair(bench.shape(queue))
+        try beginConnecting(bench, made, to: bench.address, token: 1)
+        try bench.waitForEvent("answer to a change") { $0 == .modified(token: 1) }
+        try Pair.toSend(bench, made.index)
+
+        let before = MonotonicClock.nowNanoseconds
+        for token in UInt64(100)..<110 {
+            let lonely = try bench.queuePair(bench.shape(doomedQueue))
+            try beginConnecting(bench, lonely, to: nobody, token: token)
+            if token % 2 == 0 {
+                bench.adapter.destroyQueuePair(lonely.index)
+                _ = try bench.adapter.createQueuePair(lonely.index, bench.shape(queue))
+            }
+        }
+        for queuePair in UInt32(1)..<11 where queuePair % 2 == 0 { bench.adapter.destroyQueuePair(queuePair) }
+        bench.adapter.destroyCompletionQueue(doomedQueue)
+        try bench.adapter.createCompletionQueue(doomedQueue, entryCount: 16)
+        let begun = (MonotonicClock.nowNanoseconds - before) / 1_000_000
+        var answers = 0
+        try bench.wait("answers to all changes") {
+            answers += bench.takeEvents().count {
+                if case .modificationFailed(_, .timedOut) = $0 { true } else { false }
+            }
+            return answers == 10
+        }
+        let answered = (MonotonicClock.nowNanoseconds - before) / 1_000_000
+        say("  10 changes towards nobody: begun in \(begun) ms, answered after \(answered) ms")
+        try expect(begun < 700, "the beginning waited")
+
+        // Work goes on meanwhile.
+        let lonely = try bench.queuePair(bench.shape(queue))
+        try beginConnecting(bench, lonely, to: nobody, token: 200)
+        try expect(bench.postReceive(made.index, index: 0), "receive not taken")
+        var request = HostSendRequest(index: 0, opcode: .send)
+        request.isSignaled = true
+        try expect(bench.post(made.index, request), "SEND not taken")
+        _ = try (bench.nextCompletion(seconds: 0.5), bench.nextCompletion(seconds: 0.5))
+        try expect(bench.takeEvents().isEmpty, "the change is answered already")
+        // And the adapter may end meanwhile.
+    }
+}
+
 extension Bench {
     static var foreignAddress: GID { GID(ipv4: 0x0102_0304) }
 }
