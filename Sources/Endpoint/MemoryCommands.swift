@@ -11,7 +11,7 @@ extension Device {
         let handle = guest.newHandle { guest.protectionDomains[$0] != nil }
         guest.protectionDomains[handle] = ProtectionDomain(context: command.context, host: host)
         contextDetails[command.context]?.protectionDomains.insert(handle)
-        return reply(command, vrdma_handle_reply(handle: handle, reserved: 0))
+        return reply(command, vrdma_handle_reply(handle: handle, flags: 0))
     }
 
     func deallocateProtectionDomain(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {

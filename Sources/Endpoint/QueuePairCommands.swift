@@ -60,7 +60,7 @@ extension Device {
         completionQueues[request.send_cq].queuePairCount &+= 1
         completionQueues[request.receive_cq].queuePairCount &+= 1
         contextDetails[command.context]?.queuePairs.insert(index)
-        return reply(command, vrdma_handle_reply(handle: number.rawValue, reserved: 0))
+        return reply(command, vrdma_handle_reply(handle: number.rawValue, flags: 0))
     }
 
     func destroyQueuePair(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
