@@ -41,7 +41,7 @@ final class ModificationWorkers: @unchecked Sendable {
                     threads.append(try BackgroundThread(name: "vrdma-connect") { self.run() })
                     // It is idle until it takes its first change.
                     idleThreads += 1
-                } catch where !threads.isEmpty {
+                } catch  where !threads.isEmpty {
                     // Those that there are do it, later.
                 }
             }
