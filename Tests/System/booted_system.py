@@ -90,6 +90,8 @@ def boot(directory, installation, *units):
     mount("--rbind", "/dev", root / "dev")
     for name in ["run", "tmp", "var/log"]:
         mount("-t", "tmpfs", "tmpfs", root / name)
+    # Where the hierarchy is mounted already, the same one is not mounted over it.
+    subprocess.run(["umount", "--lazy", root / "sys/fs/cgroup"], stderr=subprocess.DEVNULL, check=False)
     mount("-t", "cgroup2", "cgroup2", root / "sys/fs/cgroup")
 
     # Only what is asked for is started: no unit of this system has a say.
@@ -101,7 +103,7 @@ def boot(directory, installation, *units):
     mount("--bind", pathlib.Path(directory, "shared"), root / SHARED[1:])
     for command in [["systemd-sysusers"], ["systemd-tmpfiles", "--create", "vrdma.conf"]]:
         subprocess.run(["chroot", root, *command], check=True)
-    (root / "etc/systemd/system").mkdir(parents=True)
+    (root / "etc/systemd/system").mkdir(parents=True, exist_ok=True)
     journal = "systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service"
     (root / TARGET[1:]).write_text(f"[Unit]\nRequires={journal}\nWants={' '.join(units)} vrdma-test.service\n")
     (root / STEPS[1:]).write_text(f"[Unit]\nAfter={' '.join(units)}\n[Service]\nType=oneshot\n"
