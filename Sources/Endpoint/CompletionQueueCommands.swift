@@ -13,7 +13,7 @@ extension Device {
         let handle = guest.newHandle { guest.channels[$0] != nil }
         guest.channels[handle] = CompletionChannel(context: command.context, socket: descriptors[0])
         contextDetails[command.context]?.channels.insert(handle)
-        return reply(command, vrdma_handle_reply(handle: handle, reserved: 0))
+        return reply(command, vrdma_handle_reply(handle: handle, flags: 0))
     }
 
     func destroyChannel(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
@@ -62,7 +62,8 @@ extension Device {
     func armCompletionQueue(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
         let request = try payload(command, as: vrdma_handle_command.self)
         try checkCompletionQueue(request.handle, context: command.context, guest: guest)
-        if request.index == 1, let host, completionQueues[request.handle].hasHostObject {
+        // A device that is away is asked when it is back.
+        if request.index == 1, let host, host.adapter.isAvailable, completionQueues[request.handle].hasHostObject {
             try host.adapter.requestSolicitedEvent(request.handle)
         }
         return command.reply()

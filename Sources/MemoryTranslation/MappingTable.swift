@@ -88,7 +88,8 @@ package final class MappingTable {
         }
         indices.insert(index)
         let key = wanted ?? MemoryKey(index: index, keyPortion: nextKeyPortions[index] ?? 0)
-        nextKeyPortions[index] = key.keyPortion &+ 1
+        // A device keeps its own keys apart.
+        if wanted == nil { nextKeyPortions[index] = key.keyPortion &+ 1 }
         entries[index].key = key
         return key
     }

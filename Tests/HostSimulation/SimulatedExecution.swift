@@ -82,7 +82,8 @@ extension SimulatedHostAdapter {
         let isSource = request.opcode.permitsSource
         let local = places(send.elements, in: queuePair, needs: isSource ? [] : .localWrite)
         guard let local else { return .failed(.localProtectionError) }
-        let length = request.inlineAddress != 0 ? send.inlineData.count : send.elements.reduce(0) { $0 + Int($1.length) }
+        let isInline = request.inlineAddress != 0
+        let length = isInline ? send.inlineData.count : send.elements.reduce(0) { $0 + Int($1.length) }
         guard let (adapter, peer) = peer(of: queuePair) else { return .waiting }
         if peer.state == .readyToReceive, peer.attributes.qp_state == 0 {
             peer.attributes.qp_state = 1
@@ -94,7 +95,7 @@ extension SimulatedHostAdapter {
             return fetch(request, into: local, count: length, from: peer, of: adapter)
         default:
             var data = send.inlineData
-            if request.inlineAddress == 0 { for place in local { data += place.memory.read(place.address, place.count) } }
+            for place in isInline ? [] : local { data += place.memory.read(place.address, place.count) }
             return deliver(data, request, from: queuePair, to: peer, of: adapter)
         }
     }

@@ -52,6 +52,10 @@ package protocol HostAdapter: AnyObject {
     ///
     /// - Parameter source: the guest's address, in place of an index in the device's own GID table.
     func modifyQueuePair(_ queuePair: UInt32, _ attributes: vrdma_qp_attributes, source: GID) throws(Errno)
+    /// Begins such a change; `HostEvent.modified` or `.modificationFailed` with the token answers. For changes that name
+    /// a peer: the kernel may have to look for its hardware address, for a second or more.
+    func beginModification(
+        _ queuePair: UInt32, _ attributes: vrdma_qp_attributes, source: GID, token: UInt64)
     /// What the device itself knows of the queue pair (ibv_query_qp(3)): states, PSNs and whether it drains.
     func queryQueuePair(_ queuePair: UInt32) throws(Errno) -> vrdma_qp_attributes
     /// Takes the queue pair away; none of its completions is seen any more.

@@ -68,11 +68,19 @@ extension Device {
             cqe.byte_length = completion.byteLength
             cqe.flags = completion.flags & VRDMA_WC_FLAG_WITH_IMM
             cqe.immediate = cqe.flags != 0 ? completion.immediate : 0
-            cqe.source_qp = completion.sourceQueuePair
+            cqe.source_qp = sourceNumber(completion.sourceQueuePair, peerGuest: queuePairs[index].peerGuest)
         }
         publish(cqe, completion, index, on: queuePairs[index].receiveCompletionQueue)
         queuePairs[index].receiveHead = completion.index &+ 1
         queuePairs[index].receive.head.release(completion.index &+ 1)
+    }
+
+    /// The number of a peer, as its guest knows it where it is one of this endpoint's.
+    private func sourceNumber(_ number: UInt32, peerGuest: UInt32) -> UInt32 {
+        guard peerGuest != 0, let found = host?.numbers.virtual(of: number), found.guest == peerGuest else {
+            return number
+        }
+        return found.number
     }
 
     /// Adds what all completions have. Whether one was solicited only the device knows, which says so by an event.

@@ -22,7 +22,8 @@ extension Device {
         case .registered(let token, let memory): finishRegistration(token, .success(memory))
         case .registrationFailed(let token, let error): finishRegistration(token, .failure(error))
         case .deregistered(let token): finishDeregistration(token)
-        case .modified, .modificationFailed: break
+        case .modified(let token): finishModification(token, nil)
+        case .modificationFailed(let token, let error): finishModification(token, error)
         case .queuePair(let type, let index): pass(type, toQueuePair: index)
         case .completionQueueError(let queue): failCompletionQueue(queue)
         case .solicited(let queue): passSolicitation(queue, host)

@@ -131,6 +131,7 @@ extension Device {
             guard posted == appended, posted > 0 else { break }
         }
         queuePairs[index].receiveForwarded = first &+ done
+        turn.requestsLeft &-= Int(done)
         if done == 0, queuePairs[index].path == .host, host.adapter.isAvailable {
             abandonHostPath(index)
             enterError(index)

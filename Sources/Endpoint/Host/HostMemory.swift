@@ -38,6 +38,7 @@ extension Device {
             if case .success(let memory) = result { host.adapter.beginDeregistration(memory.handle, token: 0) }
             // What else it held went with the context.
             if pending.key == nil { guest?.extentCount -= pending.extents.count }
+            answerAbandoned(pending.command, guest: pending.guest)
             return
         }
         if let key = pending.key {
@@ -117,8 +118,18 @@ extension Device {
                 host.remoteKeys.join(.init(guest: guest.identifier, number: key.rawValue), memory.remoteKey)
             }
         case .failure(let error):
+            // With the device gone again, the next try comes with its return.
+            guard host.adapter.isAvailable else { return }
             outputs.append(.hostObjectLost(guest: guest.name, reason: "a memory region: \(error)"))
         }
+    }
+
+    /// The answer to a command whose context was closed before it was done: a guest driver counts on one for each.
+    private func answerAbandoned(_ command: vrdma_message?, guest identifier: UInt32) {
+        guard let command, let guest = guests[identifier] else { return }
+        guest.counters.commandErrors &+= 1
+        outputs.append(
+            .reply(guest: identifier, command.reply(status: UInt32(Errno.invalidArgument.rawValue))))
     }
 
     /// Takes memory away from the device without an answer to anybody.
@@ -148,6 +159,7 @@ extension Device {
         }
         guard contexts.generation(pending.memory.context) == pending.contextGeneration else {
             guest.extentCount -= pending.memory.extents.count
+            answerAbandoned(pending.command, guest: pending.guest)
             return
         }
         releaseRegistered(pending.memory.extents, domain: pending.memory.protectionDomain, guest: guest)

@@ -27,22 +27,26 @@ extension Device {
         return .host
     }
 
-    /// Changes the device's counterpart, before anything is changed here. The device may refuse.
+    /// Changes the device's counterpart, before anything is changed here. The device may refuse. True when the change has
+    /// begun, and its answer comes later: one that names a peer.
     ///
     /// The counterpart of a queue pair on the local path stays in the INIT state.
     func modifyOnHost(
-        _ index: UInt32, _ attributes: vrdma_qp_attributes, from current: QueuePairState, to next: QueuePairState,
+        _ index: UInt32, _ command: vrdma_message, _ attributes: vrdma_qp_attributes, from current: QueuePairState, to next: QueuePairState,
         path: QueuePair.Path, source: GID
-    ) throws(Errno) {
-        guard let host, queuePairs[index].hasHostObject else { return }
+    ) throws(Errno) -> Bool {
+        guard let host, queuePairs[index].hasHostObject else { return false }
         switch next {
-        case .reset where current == .reset, .error: return
+        case .reset where current == .reset, .error: return false
         case .reset, .initialized: break
-        default: guard path == .host else { return }
+        default: guard path == .host else { return false }
         }
         var translated = attributes
-        if QueuePairTransition.AttributeMask(rawValue: attributes.attribute_mask).contains(.destinationQueuePair) {
+        let mask = QueuePairTransition.AttributeMask(rawValue: attributes.attribute_mask)
+        if mask.contains(.addressVector) {
             queuePairs[index].peerGuest = guestsByAddress[destination(attributes)] ?? 0
+        }
+        if mask.contains(.destinationQueuePair) {
             translated.destination_qp_number = realNumber(
                 attributes.destination_qp_number & 0xff_ffff, ofGuest: queuePairs[index].peerGuest)
         }
@@ -51,7 +55,42 @@ extension Device {
             _ = forwardReceives(index, limit: Int(queuePairs[index].receive.entryCount))
             guard queuePairs[index].state == current else { throw .invalidArgument }
         }
-        try host.adapter.modifyQueuePair(index, translated, source: source)
+        guard mask.contains(.addressVector) else {
+            try host.adapter.modifyQueuePair(index, translated, source: source)
+            return false
+        }
+        let token = host.newToken()
+        host.modifications[token] = PendingModification(
+            command: command, guest: queuePairs[index].guest, queuePair: index,
+            generation: queuePairs.generation(index), attributes: attributes, current: current, next: next, path: path)
+        queuePairs[index].isChanging = true
+        host.adapter.beginModification(index, translated, source: source, token: token)
+        return true
+    }
+
+    /// The device's answer to a change. A queue pair that ended meanwhile stays as it is.
+    func finishModification(_ token: UInt64, _ error: Errno?) {
+        guard let host, let pending = host.modifications.removeValue(forKey: token),
+            let guest = guests[pending.guest]
+        else { return }
+        let index = pending.queuePair
+        var error = error
+        if queuePairs.generation(index) == pending.generation {
+            queuePairs[index].isChanging = false
+            if error == nil {
+                if queuePairs[index].state == pending.current, queuePairs[index].hasHostObject {
+                    change(index, pending.attributes, from: pending.current, to: pending.next, path: pending.path)
+                } else {
+                    resetOnHost(index)
+                    error = .invalidArgument
+                }
+            }
+        } else if error == nil {
+            error = .invalidArgument
+        }
+        if error != nil { guest.counters.commandErrors &+= 1 }
+        outputs.append(
+            .reply(guest: guest.identifier, pending.command.reply(status: UInt32(error?.rawValue ?? 0))))
     }
 
     /// The number that a guest's queue pair has on the device. Peers elsewhere said theirs themselves.

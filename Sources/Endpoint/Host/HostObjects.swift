@@ -23,6 +23,11 @@ extension Device {
         guard let host, host.adapter.isAvailable else { return }
         try host.adapter.createCompletionQueue(queue, entryCount: completionQueues[queue].ring.entryCount)
         completionQueues[queue].hasHostObject = true
+        // An application that asked while there was no device to ask still waits.
+        let arm = completionQueues[queue].ring.arm.relaxed()
+        if arm & 3 == VRDMA_CQ_ARM_SOLICITED, arm != completionQueues[queue].armServed {
+            try? host.adapter.requestSolicitedEvent(queue)
+        }
     }
 
     /// The number that the device chose; nil when there is no device (now).
@@ -67,8 +72,14 @@ extension Device {
 
     /// Takes everything back from the device, without completions.
     func abandonHostPath(_ index: UInt32) {
-        guard let host, queuePairs[index].path == .host else { return }
+        guard queuePairs[index].path == .host else { return }
         queuePairs[index].path = .none
+        resetOnHost(index)
+    }
+
+    /// Makes the device's counterpart forget what it has.
+    func resetOnHost(_ index: UInt32) {
+        guard let host, queuePairs[index].hasHostObject else { return }
         var attributes = vrdma_qp_attributes()
         attributes.attribute_mask = QueuePairTransition.AttributeMask.state.rawValue
         attributes.qp_state = QueuePairState.reset.rawValue

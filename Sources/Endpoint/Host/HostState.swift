@@ -14,6 +14,7 @@ final class HostState {
     var remoteKeys = IdentifierTables()
     var registrations: [UInt64: PendingRegistration] = [:]
     var deregistrations: [UInt64: PendingDeregistration] = [:]
+    var modifications: [UInt64: PendingModification] = [:]
     private var lastToken: UInt64 = 0
     /// Room for a batch of completions, and for the elements of one request.
     let completions: Block<HostCompletion>
@@ -59,6 +60,19 @@ struct PendingDeregistration {
     var guest: UInt32
     var contextGeneration: UInt32
     var memory: RegisteredMemory
+}
+
+/// A change of a queue pair that the adapter has begun.
+struct PendingModification {
+    var command: vrdma_message
+    var guest: UInt32
+    var queuePair: UInt32
+    /// Of the queue pair, whose place another may have when the answer comes.
+    var generation: UInt32
+    var attributes: vrdma_qp_attributes
+    var current: QueuePairState
+    var next: QueuePairState
+    var path: QueuePair.Path
 }
 
 extension DeviceLimits {
