@@ -57,6 +57,7 @@ let fuzzing: [Target] =
         fuzzer("EndpointReplies", ["GuestDriver"]),
         fuzzer("ProviderReplies", ["Provider", "Service"]),
         fuzzer("CommandLine", ["Service"]),
+        fuzzer("DeviceEvents", ["VerbsAdapter"]),
     ]
 
 func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
