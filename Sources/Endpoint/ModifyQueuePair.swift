@@ -6,9 +6,12 @@ import Verbs
 extension Device {
     private typealias Mask = QueuePairTransition.AttributeMask
 
-    func modifyQueuePair(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message {
+    /// Changes a queue pair. Nil when the host adapter's device has to look for the peer, and the reply comes when it has
+    /// found it.
+    func modifyQueuePair(_ command: vrdma_message, guest: Guest) throws(Errno) -> vrdma_message? {
         let request = try payload(command, as: vrdma_modify_qp_command.self)
         let index = try queuePair(request.qp_number, context: command.context, guest: guest)
+        guard !queuePairs[index].isChanging else { throw .busy }
         let new = request.attributes
         let mask = Mask(rawValue: new.attribute_mask)
         let current = queuePairs[index].state
@@ -20,9 +23,18 @@ extension Device {
         let source = sourceAddress(mask.contains(.addressVector) ? new : queuePairs[index].attributes, guest: guest)
         var path = queuePairs[index].path
         if next == .readyToReceive { path = try choosePath(index, to: destination(new), from: source, guest: guest) }
-        try modifyOnHost(index, new, from: current, to: next, path: path, source: source)
-        queuePairs[index].path = path
+        if try modifyOnHost(index, command, new, from: current, to: next, path: path, source: source) { return nil }
+        change(index, new, from: current, to: next, path: path)
+        return command.reply()
+    }
 
+    /// Makes a change that was checked, and that the host adapter's device has made if it had to.
+    func change(
+        _ index: UInt32, _ new: vrdma_qp_attributes, from current: QueuePairState, to next: QueuePairState,
+        path: QueuePair.Path
+    ) {
+        let mask = Mask(rawValue: new.attribute_mask)
+        queuePairs[index].path = path
         store(new, mask: mask, in: index)
         if current == .readyToSend, next == .sendQueueDrained, !mask.contains(.enableSQDNotify) {
             // The wish to be told was of an earlier drain.
@@ -33,7 +45,6 @@ extension Device {
         case (_, .error): if current != .error { enterError(index) }
         default: enter(next, from: current, index)
         }
-        return command.reply()
     }
 
     private func enter(_ next: QueuePairState, from current: QueuePairState, _ index: UInt32) {

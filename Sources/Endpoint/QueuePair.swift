@@ -68,10 +68,14 @@ package struct QueuePair: BitwiseCopyable {
     package var path = Path.none
     /// The host adapter has a queue pair for this one.
     package var hasHostObject = false
+    /// The host adapter has begun a change of it that is not answered yet.
+    package var isChanging = false
     /// The next entries to hand to the host adapter; those from the heads to here are the device's.
     package var sendForwarded: UInt32 = 0
     package var receiveForwarded: UInt32 = 0
-    /// A request that was made to fail at the device, and how it ends towards the guest.
+    /// The last request that the device has will be completed, whatever becomes of it.
+    package var isLastForwardedSignaled = false
+    /// A request that the device does not get, or that was made to fail there, and how it ends towards the guest.
     package var refusedIndex: UInt32 = 0
     package var refusedStatus = WorkCompletionStatus.success
     /// The destination is a guest of this endpoint: its keys can be translated here.

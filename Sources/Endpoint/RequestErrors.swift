@@ -93,7 +93,7 @@ extension Device {
         return work
     }
 
-    private func completeSendInError(_ index: UInt32, _ wqe: vrdma_send_wqe, _ status: WorkCompletionStatus) {
+    func completeSendInError(_ index: UInt32, _ wqe: vrdma_send_wqe, _ status: WorkCompletionStatus) {
         let opcode = WorkRequestOpcode(rawValue: wqe.opcode)?.completionOpcode ?? .send
         complete(
             queuePairs[index].sendCompletionQueue,

@@ -9,6 +9,10 @@ extension VerbsAdapter {
         sends.append(request, elements)
     }
 
+    package func signalLastSend() {
+        sends.signalLast()
+    }
+
     package func appendReceive(index: UInt32, elements: Block<vrdma_sge>, elementCount: Int) -> Bool {
         receives.append(index, elements, elementCount)
     }

@@ -77,6 +77,11 @@ struct SendBatch {
         return true
     }
 
+    func signalLast() {
+        guard count[0] > 0 else { return }
+        requests[count[0] &- 1].send_flags |= IBV_SEND_SIGNALED.rawValue
+    }
+
     /// Posts all with one call, and is empty then. Tells how many the device took, and the index of the last of them.
     func post(
         on queuePair: UnsafeMutablePointer<ibv_qp>, _ index: UInt32, _ generation: UInt32

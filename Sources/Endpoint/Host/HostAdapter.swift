@@ -64,6 +64,8 @@ package protocol HostAdapter: AnyObject {
     /// Adds a request to the batch that `postSends` posts. False when the batch is full, or the request cannot be
     /// expressed.
     func appendSend(_ request: HostSendRequest, elements: Block<vrdma_sge>) -> Bool
+    /// Has the last request of the batch completed even if it was not signaled.
+    func signalLastSend()
     /// Posts the batch on a queue pair (ibv_post_send(3)); returns how many requests the device took.
     func postSends(_ queuePair: UInt32) -> Int
     /// Adds a receive to the batch that `postReceives` posts. False when the batch is full, or the receive cannot be

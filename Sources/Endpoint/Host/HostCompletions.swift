@@ -50,9 +50,13 @@ extension Device {
         }
         queuePairs[index].requestCount &+= UInt64(done)
         queuePairs[index].byteCount &+= isSuccess ? UInt64(completion.byteLength) : 0
-        publish(cqe, completion, index, on: queuePairs[index].sendCompletionQueue)
+        // Some are signaled at the device for the endpoint's sake.
+        let isWanted =
+            !isSuccess || queuePairs[index].signalsAll || UInt32(wqe.flags) & VRDMA_SEND_SIGNALED.rawValue != 0
+        if isWanted { publish(cqe, completion, index, on: queuePairs[index].sendCompletionQueue) }
         queuePairs[index].sendHead = completion.index &+ 1
         queuePairs[index].send.head.release(completion.index &+ 1)
+        if hasRefusal(index), !isHeldByRefusal(index) { activate(index) }
     }
 
     private func deliverReceive(_ completion: HostCompletion, _ index: UInt32, _ isSuccess: Bool) {

@@ -32,7 +32,8 @@ extension Device {
     ///
     /// The counterpart of a queue pair on the local path stays in the INIT state.
     func modifyOnHost(
-        _ index: UInt32, _ command: vrdma_message, _ attributes: vrdma_qp_attributes, from current: QueuePairState, to next: QueuePairState,
+        _ index: UInt32, _ command: vrdma_message, _ attributes: vrdma_qp_attributes, from current: QueuePairState,
+        to next: QueuePairState,
         path: QueuePair.Path, source: GID
     ) throws(Errno) -> Bool {
         guard let host, queuePairs[index].hasHostObject else { return false }
