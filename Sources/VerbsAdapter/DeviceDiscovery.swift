@@ -20,12 +20,24 @@ enum DeviceDiscovery {
                 throw .wrongTransport(name, transport: transportName(device.pointee.transport_type))
             }
             guard let context = ibv_open_device(device) else {
-                throw .cannotOpen(device: name, file: "/dev/infiniband/\(verbsFile(of: device))", .ofDevice)
+                let error = Errno.ofDevice
+                let file = "/dev/infiniband/\(verbsFile(of: device))"
+                throw .cannotOpen(device: name, file: file, obstacle(to: file) ?? error)
             }
             return context
         }
         guard !existing.isEmpty else { throw .noDevices(wanted: name) }
         throw .unknownDevice(name, existing: existing.sorted())
+    }
+
+    /// Why a file cannot be opened. The library looks for it elsewhere, too, and tells of that place.
+    private static func obstacle(to file: String) -> Errno? {
+        let descriptor = Glibc.open(file, O_RDWR | O_CLOEXEC)
+        guard descriptor < 0 else {
+            close(descriptor)
+            return nil
+        }
+        return .current
     }
 
     static func name(of device: UnsafeMutablePointer<ibv_device>) -> String {

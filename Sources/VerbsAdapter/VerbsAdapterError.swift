@@ -43,7 +43,8 @@ package enum VerbsAdapterError: Error, Hashable, Sendable, CustomStringConvertib
             "; this user must be able to read and write \(file)"
         case (.noSuchFile, let file?):
             "; is \(file) there, and the kernel module ib_uverbs loaded?"
-        case (.outOfMemory, _):
+        // Without any, it is a matter of permission (RLIMIT_MEMLOCK in getrlimit(2)).
+        case (.outOfMemory, _), (.notPermitted, nil):
             "; this may be the limit of locked memory (\(lockedMemoryLimit)): raise LimitMEMLOCK= of the service, or "
                 + "RLIMIT_MEMLOCK"
         default: ""

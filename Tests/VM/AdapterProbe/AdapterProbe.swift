@@ -11,9 +11,13 @@ enum AdapterProbe {
         ("attributes", attributes), ("operations", operations), ("inline", inlineData), ("atomics", atomics),
         ("stitched", stitchedMemory), ("pieces", refusedPieces), ("forbidden", forbiddenKey),
         ("solicited", solicitedEvents), ("sleep", sleeping), ("many", manyQueuePairs), ("reset", resetForgets),
-        ("addresses", addresses), ("connecting", connecting), ("port", portGoesDown), ("loss", loss),
+        ("addresses", addresses), ("connecting", connecting), ("quiet", quietQueues), ("floods", floods),
+        ("refusals", refusals), ("port", portGoesDown), ("loss", loss),
         ("loss-registering", lossWhileRegistering),
     ]
+
+    /// These only when they are named.
+    static let others: [(name: String, run: @Sendable (Bench) throws -> Void)] = [("watch", watch)]
 
     static func main() {
         let arguments = CommandLine.arguments
@@ -23,7 +27,7 @@ enum AdapterProbe {
         }
         let wanted = arguments.dropFirst(3)
         var failures = 0
-        for check in checks where wanted.isEmpty || wanted.contains(check.name) {
+        for check in wanted.isEmpty ? checks : (checks + others).filter({ wanted.contains($0.name) }) {
             do {
                 let bench = try Bench(device: arguments[1], address: address)
                 try check.run(bench)

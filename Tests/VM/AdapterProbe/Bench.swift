@@ -56,6 +56,8 @@ final class Bench {
         }
     }
 
+    func hasEvent(_ event: HostEvent) -> Bool { events.contains(event) }
+
     func takeEvents() -> [HostEvent] {
         defer { events.removeAll() }
         return events

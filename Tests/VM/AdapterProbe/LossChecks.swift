@@ -4,6 +4,7 @@ import Glibc
 import LinuxIO
 import SharedMemory
 import Verbs
+import VerbsAdapter
 
 extension AdapterProbe {
     /// Runs a command beside, and tells how long it took.
@@ -117,5 +118,39 @@ extension AdapterProbe {
         deletion.join()
         _ = bench.takeEvents()
         try awaitReturn(bench)
+    }
+}
+
+extension AdapterProbe {
+    /// What an administrator is told.
+    static func refusals(_ bench: Bench) throws {
+        for (device, port) in [("no-such-device", 1), (bench.deviceName, 2), (bench.deviceName, 0)] {
+            do {
+                _ = try VerbsAdapter(deviceName: device, port: port)
+                throw Failure("taken: \(device), port \(port)")
+            } catch let error as VerbsAdapterError {
+                say("  \(error)")
+            }
+        }
+    }
+
+    /// Somebody else takes the device away, and brings it back.
+    static func watch(_ bench: Bench) throws {
+        say("  ready; next look \(bench.adapter.nextDeadlineNanoseconds == nil ? "when told" : "by the clock")")
+        let queue = try bench.queue()
+        _ = try bench.queuePair(bench.shape(queue))
+        for expected in [HostEvent.lost, .available] {
+            let end = MonotonicClock.nowNanoseconds + 20_000_000_000
+            while !bench.hasEvent(expected) {
+                bench.turn()
+                let now = MonotonicClock.nowNanoseconds
+                try expect(now < end, "no \(expected)")
+                guard bench.adapter.prepareToSleep() else { continue }
+                let wake = min(bench.adapter.nextDeadlineNanoseconds ?? end, end)
+                var descriptor = pollfd(fd: bench.adapter.eventDescriptor.rawValue, events: Int16(POLLIN), revents: 0)
+                _ = poll(&descriptor, 1, wake > now ? Int32((wake - now) / 1_000_000) + 1 : 0)
+            }
+            say("  \(expected)")
+        }
     }
 }

@@ -154,3 +154,48 @@ extension AdapterProbe {
 extension Bench {
     static var foreignAddress: GID { GID(ipv4: 0x0102_0304) }
 }
+
+extension AdapterProbe {
+    /// Quiet completion queues are waited for, when there are many.
+    static func quietQueues(_ bench: Bench) throws {
+        let pairs = try (0..<40).map { _ in try Pair(bench) }
+        for round in UInt32(0)..<3 {
+            for pair in pairs { try expect(bench.postReceive(pair.b, index: round), "receive not taken") }
+            for _ in 0..<6000 { bench.turn() }
+            for pair in pairs.reversed() {
+                var request = HostSendRequest(index: round, opcode: .send)
+                request.isSignaled = true
+                try expect(bench.post(pair.a, request), "SEND not taken")
+            }
+            for _ in 0..<2 * pairs.count { try expect(try bench.nextCompletion().status == 0, "an error") }
+            try bench.end()
+        }
+        for pair in pairs { pair.destroy() }
+    }
+
+    /// More completions than one batch, of several queues: each in order.
+    static func floods(_ bench: Bench) throws {
+        let pairs = try (0..<4).map { _ in try Pair(bench) }
+        for round in UInt32(0)..<20 {
+            for pair in pairs {
+                for index in UInt32(0)..<64 {
+                    try expect(bench.postReceive(pair.b, index: round &* 64 &+ index), "receive not taken")
+                }
+                for index in UInt32(0)..<64 {
+                    var request = HostSendRequest(index: round &* 64 &+ index, opcode: .send)
+                    request.isSignaled = index % 16 == 15
+                    try expect(bench.post(pair.a, request), "SEND not taken")
+                }
+            }
+            var next: [UInt32: UInt32] = [:]
+            for _ in 0..<pairs.count * (64 + 4) {
+                let completion = try bench.nextCompletion()
+                let step: UInt32 = completion.isReceive ? 1 : 16
+                let expected = next[completion.queuePair] ?? (round &* 64 &+ step &- 1)
+                try expect(completion.index == expected && completion.status == 0, "\(expected): \(completion)")
+                next[completion.queuePair] = expected &+ step
+            }
+            try bench.end()
+        }
+    }
+}
