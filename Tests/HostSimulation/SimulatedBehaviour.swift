@@ -7,6 +7,8 @@ package struct SimulatedBehaviour {
     package var hasSeparateKeys = false
     /// Steps before a registration or deregistration is done.
     package var memorySteps: ClosedRange<Int> = 0...0
+    /// Steps before a change of a queue pair that names a peer is done.
+    package var modificationSteps: ClosedRange<Int> = 0...0
     /// Requests of one queue pair in a step, at most.
     package var requestsPerStep = 16
     /// In how many of 100 steps a queue pair does nothing.

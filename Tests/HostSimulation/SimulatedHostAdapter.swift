@@ -22,6 +22,7 @@ package final class SimulatedHostAdapter: HostAdapter {
     var memoryByRemoteKey: [UInt32: UInt32] = [:]
     var registrations: [PendingSimulatedRegistration] = []
     var deregistrations: [PendingSimulatedDeregistration] = []
+    var modifications: [PendingSimulatedModification] = []
     var queues: [UInt32: SimulatedHostQueue] = [:]
     var queuePairs: [UInt32: SimulatedHostQueuePair] = [:]
     var queuePairByNumber: [UInt32: UInt32] = [:]
@@ -91,6 +92,7 @@ package final class SimulatedHostAdapter: HostAdapter {
         note(memoryByRemoteKey.count, "remote keys")
         note(registrations.count, "registrations")
         note(deregistrations.count, "deregistrations")
+        note(modifications.count, "modifications")
         note(domains.count, "protection domains")
         return result
     }
@@ -126,13 +128,14 @@ package final class SimulatedHostAdapter: HostAdapter {
         isAvailable = false
         events.removeAll { event in
             switch event {
-            case .registered, .registrationFailed, .deregistered: false
+            case .registered, .registrationFailed, .deregistered, .modified, .modificationFailed: false
             default: true
             }
         }
         for pending in registrations { events.append(.registrationFailed(token: pending.token, .noSuchDevice)) }
         for pending in deregistrations { events.append(.deregistered(token: pending.token)) }
-        (registrations, deregistrations) = ([], [])
+        for pending in modifications { events.append(.modificationFailed(token: pending.token, .noSuchDevice)) }
+        (registrations, deregistrations, modifications) = ([], [], [])
         (domains, memories, queues, queuePairs) = ([:], [:], [:], [:])
         (memoryByLocalKey, memoryByRemoteKey, queuePairByNumber) = ([:], [:], [:])
         firstHandle = nextHandle
@@ -204,7 +207,7 @@ package final class SimulatedHostAdapter: HostAdapter {
     /// Lets the device work a little. Returns how much there was to do.
     func step() -> Int {
         guard isAvailable else { return 0 }
-        var work = stepMemory()
+        var work = stepMemory() + stepModifications()
         for index in queuePairs.keys.sorted() {
             guard let queuePair = queuePairs[index] else { continue }
             if behaviour.idleChance > 0, generator.chance(behaviour.idleChance, of: 100) {

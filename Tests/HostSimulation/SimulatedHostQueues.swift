@@ -24,6 +24,15 @@ struct SimulatedReceive {
     var elements: [vrdma_sge]
 }
 
+/// A change of a queue pair that takes its time.
+struct PendingSimulatedModification {
+    var queuePair: UInt32
+    var attributes: vrdma_qp_attributes
+    var source: GID
+    var token: UInt64
+    var stepsLeft: Int
+}
+
 /// A queue pair of the simulated device.
 final class SimulatedHostQueuePair {
     let index: UInt32
@@ -176,6 +185,10 @@ extension SimulatedHostAdapter {
         queues[found.shape.sendCompletionQueue]?.queuePairCount -= 1
         queues[found.shape.receiveCompletionQueue]?.queuePairCount -= 1
         forgetCompletions(of: queuePair)
+        for pending in modifications where pending.queuePair == queuePair {
+            note(.modificationFailed(token: pending.token, .invalidArgument))
+        }
+        modifications.removeAll { $0.queuePair == queuePair }
         events.removeAll { event in
             if case .queuePair(_, queuePair) = event { true } else { false }
         }
@@ -213,6 +226,34 @@ extension SimulatedHostAdapter {
             }
         default: found.state = next
         }
+    }
+
+    package func beginModification(
+        _ queuePair: UInt32, _ attributes: vrdma_qp_attributes, source: GID, token: UInt64
+    ) {
+        guard isAvailable else { return note(.modificationFailed(token: token, .noSuchDevice)) }
+        if modifications.contains(where: { $0.queuePair == queuePair }) {
+            violate("queue pair \(queuePair) is changed while it is changed")
+        }
+        modifications.append(
+            .init(
+                queuePair: queuePair, attributes: attributes, source: source, token: token,
+                stepsLeft: Int.random(in: behaviour.modificationSteps, using: &generator)))
+    }
+
+    func stepModifications() -> Int {
+        let work = modifications.count
+        for position in modifications.indices { modifications[position].stepsLeft -= 1 }
+        for pending in modifications where pending.stepsLeft < 0 {
+            do throws(Errno) {
+                try modifyQueuePair(pending.queuePair, pending.attributes, source: pending.source)
+                note(.modified(token: pending.token))
+            } catch {
+                note(.modificationFailed(token: pending.token, error))
+            }
+        }
+        modifications.removeAll { $0.stepsLeft < 0 }
+        return work
     }
 
     private func store(
@@ -260,6 +301,11 @@ extension SimulatedHostAdapter {
         return true
     }
 
+    package func signalLastSend() {
+        guard !sendBatch.isEmpty else { return violate("there is no request to be signaled") }
+        sendBatch[sendBatch.count - 1].request.isSignaled = true
+    }
+
     package func postSends(_ queuePair: UInt32) -> Int {
         defer { sendBatch = [] }
         guard isAvailable else { return 0 }
@@ -277,7 +323,11 @@ extension SimulatedHostAdapter {
                 return count
             }
             if behaviour.refusesSend?(send.request) == true { return count }
-            if send.request.index != found.nextSend { violate("a request is posted out of its turn") }
+            // A request that the engine ended by itself leaves a gap, behind which nothing is outstanding.
+            if found.firstSend == found.nextSend { found.firstSend = send.request.index }
+            if send.request.index != found.nextSend, found.firstSend != send.request.index {
+                violate("a request is posted out of its turn")
+            }
             if send.elements.count > max(1, found.shape.sendElements) { violate("too many elements are posted") }
             if send.inlineData.count > found.shape.inlineBytes { violate("too much inline data is posted") }
             if send.elements.contains(where: { $0.length == 0 }) { violate("an element without bytes is posted") }

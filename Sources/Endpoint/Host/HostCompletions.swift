@@ -56,7 +56,7 @@ extension Device {
         if isWanted { publish(cqe, completion, index, on: queuePairs[index].sendCompletionQueue) }
         queuePairs[index].sendHead = completion.index &+ 1
         queuePairs[index].send.head.release(completion.index &+ 1)
-        if hasRefusal(index), !isHeldByRefusal(index) { activate(index) }
+        if queuePairs[index].refusedStatus != .success, !isHeldByRefusal(index) { activate(index) }
     }
 
     private func deliverReceive(_ completion: HostCompletion, _ index: UInt32, _ isSuccess: Bool) {

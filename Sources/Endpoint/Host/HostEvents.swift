@@ -90,7 +90,8 @@ extension Device {
         queuePairs[index].hasHostObject = false
         guard queuePairs[index].path == .host else { return }
         queuePairs[index].path = .none
-        guard queuePairs[index].state != .reset else { return }
+        // One that was about to be connected stays as it was.
+        guard queuePairs[index].state != .reset, queuePairs[index].state != .initialized else { return }
         let wasInError = queuePairs[index].state == .error
         enterError(index)
         if !wasInError { raise(.queuePairFatal, queuePair: index) }

@@ -65,6 +65,8 @@ extension Device {
             command: command, guest: queuePairs[index].guest, queuePair: index,
             generation: queuePairs.generation(index), attributes: attributes, current: current, next: next, path: path)
         queuePairs[index].isChanging = true
+        // What completes before the answer is heard is the guest's already.
+        queuePairs[index].path = path
         host.adapter.beginModification(index, translated, source: source, token: token)
         return true
     }
@@ -78,13 +80,15 @@ extension Device {
         var error = error
         if queuePairs.generation(index) == pending.generation {
             queuePairs[index].isChanging = false
-            if error == nil {
-                if queuePairs[index].state == pending.current, queuePairs[index].hasHostObject {
-                    change(index, pending.attributes, from: pending.current, to: pending.next, path: pending.path)
-                } else {
-                    resetOnHost(index)
-                    error = .invalidArgument
-                }
+            let isAsBefore = queuePairs[index].state == pending.current
+            if error == nil, isAsBefore, queuePairs[index].hasHostObject {
+                change(index, pending.attributes, from: pending.current, to: pending.next, path: pending.path)
+            } else if error == nil {
+                error = .invalidArgument
+                abandonHostPath(index)
+                if queuePairs[index].state == .error { activate(index) }
+            } else if isAsBefore, pending.current == .initialized {
+                queuePairs[index].path = .none
             }
         } else if error == nil {
             error = .invalidArgument

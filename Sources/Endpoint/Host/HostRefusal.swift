@@ -12,9 +12,11 @@ extension Device {
             && queuePairs[index].refusedIndex == queuePairs[index].sendForwarded
     }
 
-    /// Such a request waits for those before it.
+    /// Such a request waits for those before it; and those after one that was made to fail at the device wait for that.
     func isHeldByRefusal(_ index: UInt32) -> Bool {
-        hasRefusal(index) && queuePairs[index].sendHead != queuePairs[index].refusedIndex
+        guard queuePairs[index].refusedStatus != .success else { return false }
+        let left = queuePairs[index].sendForwarded &- queuePairs[index].sendHead
+        return left > 0 && queuePairs[index].refusedIndex &- queuePairs[index].sendHead <= left
     }
 
     /// - Parameter status: how it ends; nil when the device did not take it.

@@ -178,12 +178,18 @@ struct HostErrorTests {
         pair.end()
     }
 
-    /// A device that takes nothing at all: everything is flushed, and the guest hears of it.
+    /// A device that takes nothing any more, also not what would tell when earlier requests are done.
     @Test func deviceTakesNothing() throws {
         let pair = try HostPair()
-        pair.adapter.behaviour.refusesSend = { _ in true }
-        #expect(pair.run(.send(), .send(), .send()).map(\.status) == .init(repeating: .flushError, count: 3))
+        pair.adapter.behaviour.refusesSend = { $0.index >= 1 }
+        let write = SendRequest.write(to: pair.b.buffer)
+        #expect(
+            pair.run(write.unsignaled, write, write).map(\.status) == .init(repeating: .flushError, count: 3))
         #expect(pair.a.context.takeAsyncEvents().map(\.type) == [.queuePairFatal])
+        try reconnect(pair)
+        pair.adapter.behaviour.refusesSend = { _ in true }
+        #expect(
+            pair.run(write, write, write).map(\.status) == [.localQueuePairOperationError, .flushError, .flushError])
         try reconnect(pair)
         pair.adapter.behaviour.refusesSend = nil
         pair.adapter.behaviour.refusesReceive = { $0 == 2 }

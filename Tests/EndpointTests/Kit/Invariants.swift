@@ -157,6 +157,11 @@ enum Invariants {
         if host.numbers.count != pairs.count(where: { device.queuePairs[$0].hasHostObject }) {
             problems.append("\(host.numbers.count) numbers of queue pairs are known")
         }
+        let changing = pairs.filter { device.queuePairs[$0].isChanging }
+        let begun = host.modifications.values.filter {
+            device.queuePairs.generation($0.queuePair) == $0.generation
+        }
+        if changing.sorted() != begun.map(\.queuePair).sorted() { problems.append("changes are miscounted") }
         let registered = device.guests.values.flatMap { guest in
             guest.memoryRegions.filter { $0.value.host != nil }.map {
                 IdentifierTables.Virtual(guest: guest.identifier, number: $0.key)

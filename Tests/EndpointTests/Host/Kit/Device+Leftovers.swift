@@ -21,6 +21,7 @@ extension Device {
         note(host?.remoteKeys.count ?? 0, "remote keys")
         note(host?.registrations.count ?? 0, "registrations")
         note(host?.deregistrations.count ?? 0, "deregistrations")
+        note(host?.modifications.count ?? 0, "modifications")
         return result
     }
 
