@@ -79,9 +79,11 @@ final class PlayedHostAdapter: HostAdapter {
     func modifyQueuePair(_ queuePair: UInt32, _ attributes: vrdma_qp_attributes, source: GID) throws(Errno) {
         throw .notSupported
     }
+    func beginModification(_ queuePair: UInt32, _ attributes: vrdma_qp_attributes, source: GID, token: UInt64) {}
     func queryQueuePair(_ queuePair: UInt32) throws(Errno) -> vrdma_qp_attributes { throw .notSupported }
     func destroyQueuePair(_ queuePair: UInt32) {}
     func appendSend(_ request: HostSendRequest, elements: Block<vrdma_sge>) -> Bool { false }
+    func signalLastSend() {}
     func postSends(_ queuePair: UInt32) -> Int { 0 }
     func appendReceive(index: UInt32, elements: Block<vrdma_sge>, elementCount: Int) -> Bool { false }
     func postReceives(_ queuePair: UInt32) -> Int { 0 }
