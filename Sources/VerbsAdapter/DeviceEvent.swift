@@ -13,6 +13,8 @@ package struct DeviceEvent: Hashable, Sendable {
     package var subsystem: String
     /// The last part of its path in sysfs: `rxe0` or `uverbs0`.
     package var name: String
+    /// The number of the event; later ones have greater numbers. The greatest of all when the message has none.
+    package var sequence: UInt64
 
     /// Nil when the bytes are no such message.
     package init?(_ message: some Collection<UInt8>) {
@@ -21,6 +23,7 @@ package struct DeviceEvent: Hashable, Sendable {
         var action: Action?
         var subsystem: String?
         var name: String?
+        var sequence = UInt64.max
         for line in lines.dropFirst() {
             guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
             let value = line[line.index(after: equals)...]
@@ -29,6 +32,7 @@ package struct DeviceEvent: Hashable, Sendable {
             case "SUBSYSTEM": subsystem = String(decoding: value, as: UTF8.self)
             case "DEVPATH":
                 name = value.split(separator: UInt8(ascii: "/")).last.map { String(decoding: $0, as: UTF8.self) }
+            case "SEQNUM": sequence = UInt64(String(decoding: value, as: UTF8.self)) ?? .max
             default: break
             }
         }
@@ -36,6 +40,7 @@ package struct DeviceEvent: Hashable, Sendable {
         self.action = action
         self.subsystem = subsystem
         self.name = name
+        self.sequence = sequence
     }
 
     private static func action(_ text: String) -> Action {

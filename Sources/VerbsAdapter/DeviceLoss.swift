@@ -28,7 +28,12 @@ extension VerbsAdapter {
     func takePresenceEvents() {
         var isAdded = false
         let isComplete = presence.takeEvents { event in
-            if let device, event.removes(device: deviceName, verbsFile: device.verbsFile) { lose() }
+            // Older events are about the device that had the name before.
+            if let device, event.sequence > device.openedAfterEvent,
+                event.removes(device: deviceName, verbsFile: device.verbsFile)
+            {
+                lose()
+            }
             if event.addsDevice { isAdded = true }
         }
         if isAdded || !isComplete { lookForDevice() }

@@ -33,15 +33,25 @@ final class DevicePresence {
         return true
     }
 
+    /// The number of the kernel's last event (/sys/kernel/uevent_seqnum); 0 when it cannot be known.
+    static var lastSequence: UInt64 {
+        let numbers = words(of: "/sys/kernel/uevent_seqnum")
+        return numbers.first.flatMap { UInt64($0) } ?? 0
+    }
+
     /// There, user identifiers are as they are (user_namespaces(7)).
     private static var isFirstUserNamespace: Bool {
-        let file = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return false }
+        words(of: "/proc/self/uid_map") == ["0", "0", "4294967295"]
+    }
+
+    /// The words of a short file of the kernel's; none when it cannot be read.
+    private static func words(of path: String) -> [String] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return [] }
         defer { close(file) }
         var text = [UInt8](repeating: 0, count: 256)
-        let count = read(file, &text, text.count)
-        guard count > 0 else { return false }
-        let numbers = text.prefix(count).split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
-        return numbers.map { String(decoding: $0, as: UTF8.self) } == ["0", "0", "4294967295"]
+        let count = max(0, read(file, &text, text.count))
+        return text.prefix(count).split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 }

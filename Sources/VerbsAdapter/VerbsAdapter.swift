@@ -56,13 +56,14 @@ package final class VerbsAdapter: HostAdapter {
     package init(
         deviceName: String, port: Int = 1, limits: VerbsAdapterLimits = VerbsAdapterLimits()
     ) throws(VerbsAdapterError) {
+        // Before the device is opened, so that its end cannot be missed.
+        presence = DevicePresence()
         let device = try VerbsDevice(name: deviceName, port: port, elements: limits.scatterGatherElements)
         var limits = limits
         limits.queuePairs = max(1, min(limits.queuePairs, RequestIdentifier.maximumQueuePairs))
         limits.completionQueues = max(1, limits.completionQueues)
         do throws(Errno) {
             (self.port, gids) = try device.queryPort()
-            presence = DevicePresence()
             results = try WorkerResults()
             worker = try RegistrationWorker(results: results, stitchedPieces: limits.stitchedPieces)
             modifications = ModificationWorkers(results: results, maximumThreads: limits.modificationThreads)

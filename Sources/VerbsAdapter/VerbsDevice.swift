@@ -15,6 +15,8 @@ final class VerbsDevice: @unchecked Sendable {
     let port: UInt8
     /// The name of its file in /dev/infiniband.
     let verbsFile: String
+    /// The kernel's last event about any device before this one was opened (`DeviceEvent.sequence`).
+    let openedAfterEvent: UInt64
     let attributes: HostDeviceAttributes
     /// Rows of the GID tables of all ports.
     private let gidRowCount: Int
@@ -24,6 +26,7 @@ final class VerbsDevice: @unchecked Sendable {
     ///
     /// - Parameter elements: scatter/gather elements that requests will have at most.
     init(name: String, port: Int, elements: Int) throws(VerbsAdapterError) {
+        let openedAfterEvent = DevicePresence.lastSequence
         let context = try DeviceDiscovery.open(name)
         do throws(VerbsAdapterError) {
             func refused(_ what: String, _ error: Errno) -> VerbsAdapterError {
@@ -68,6 +71,7 @@ final class VerbsDevice: @unchecked Sendable {
                 throw .system("fcntl", error)
             }
             self.context = context
+            self.openedAfterEvent = openedAfterEvent
             self.channel = channel
             self.name = name
             self.port = portNumber

@@ -19,6 +19,7 @@ struct DeviceEventTests {
         #expect(event.action == .removed)
         #expect(event.subsystem == "infiniband_verbs")
         #expect(event.name == "uverbs0")
+        #expect(event.sequence == 1404)
         #expect(event.removes(device: "rxe0", verbsFile: "uverbs0"))
         #expect(!event.removes(device: "rxe0", verbsFile: "uverbs1"))
         #expect(!event.addsDevice)
@@ -29,6 +30,7 @@ struct DeviceEventTests {
             parse("remove@/devices/x/rxe0", "ACTION=remove", "DEVPATH=/devices/x/rxe0", "SUBSYSTEM=infiniband"))
         #expect(event.removes(device: "rxe0", verbsFile: "uverbs0"))
         #expect(!event.removes(device: "rxe1", verbsFile: "rxe0"))
+        #expect(event.sequence == .max)
     }
 
     @Test func anotherClassOfTheSameNameDoesNotCount() throws {

@@ -26,6 +26,10 @@ enum AdapterProbe {
             exit(2)
         }
         let wanted = arguments.dropFirst(3)
+        for name in wanted where !(checks + others).contains(where: { $0.name == name }) {
+            say("there is no check '\(name)'")
+            exit(2)
+        }
         var failures = 0
         for check in wanted.isEmpty ? checks : (checks + others).filter({ wanted.contains($0.name) }) {
             do {
