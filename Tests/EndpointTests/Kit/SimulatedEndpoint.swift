@@ -53,8 +53,7 @@ final class SimulatedEndpoint {
     /// One turn of the engine, after the kicks of applications. Returns how much there was to do.
     @discardableResult
     func poll() -> Int {
-        for context in kicked { device.wake(context: context) }
-        kicked = []
+        takeKicks()
         let work = serveHost() + device.poll(now: nowNanoseconds)
         deliver()
         return work
@@ -113,6 +112,12 @@ final class SimulatedEndpoint {
     /// An application wrote its eventfd.
     func kick(context: UInt32) {
         kicked.append(context)
+    }
+
+    /// Looks at the eventfds.
+    func takeKicks() {
+        for context in kicked { device.wake(context: context) }
+        kicked = []
     }
 
     /// Somebody wrote an eventfd since the last turn.
