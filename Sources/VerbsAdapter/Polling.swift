@@ -35,10 +35,10 @@ extension VerbsAdapter {
         if let look = nextLookNanoseconds, now >= look { lookForDevice() }
     }
 
-    /// Looks once at every hot queue. True when some of them may have more.
+    /// Looks once at every hot queue, or at as many as have their turn. True when some of them may have more.
     private func pollHotQueues(_ completions: Block<HostCompletion>, _ count: inout Int) -> Bool {
         var mayHaveMore = false
-        var left = polling.hot.count
+        var left = min(polling.hot.count, max(1, limits.queuesPerPoll))
         var position = polling.cursor
         while left > 0, count < completions.count {
             left &-= 1

@@ -14,6 +14,8 @@ package struct VerbsAdapterLimits: Sendable, Equatable {
     package var modificationThreads = 16
     /// Completions that are taken from one queue before the next one has its turn.
     package var completionsPerQueueTurn = 32
+    /// Queues that are looked at in one poll; the next one goes on with the others.
+    package var queuesPerPoll = 1024
     /// Polls without a completion after which a queue is no longer looked at, but waited for.
     package var idlePollsPerQueue: UInt32 = 1024
     /// So many queues are always looked at, however long they are quiet.
