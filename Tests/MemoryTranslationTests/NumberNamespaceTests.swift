@@ -24,6 +24,33 @@ struct NumberNamespaceTests {
         #expect(next != numbers[1])
     }
 
+    /// A device chooses: its number is taken when it is free and may be a queue pair's.
+    @Test func wantedNumbers() throws {
+        var namespace = NumberNamespace(limit: 4)
+        func wanted(_ raw: UInt32, for index: UInt32) -> UInt32? {
+            namespace.allocate(for: index, wanted: QueuePairNumber(rawValue: raw))?.rawValue
+        }
+        #expect(wanted(0xff_ffff, for: 1) == 0xff_ffff)
+        #expect(wanted(2, for: 2) == 2)
+        let taken = try #require(wanted(2, for: 3))
+        #expect(taken != 2)
+        let special = try #require(wanted(1, for: 4))
+        #expect(special > 1)
+        #expect(wanted(77, for: 5) == nil)
+        #expect(namespace.count == 4)
+        #expect(namespace[QueuePairNumber(rawValue: 2)] == 2)
+        namespace.release(QueuePairNumber(rawValue: 2))
+        #expect(wanted(2, for: 6) == 2)
+        // Numbers that are given out in turn pass by those that a device chose.
+        namespace.release(QueuePairNumber(rawValue: taken))
+        namespace.release(QueuePairNumber(rawValue: special))
+        var next = NumberNamespace(limit: 3)
+        let first = try allocate(&next, for: 1)
+        let second = next.allocate(for: 2, wanted: QueuePairNumber(rawValue: first.rawValue + 1))
+        #expect(second?.rawValue == first.rawValue + 1)
+        #expect(try allocate(&next, for: 3).rawValue == first.rawValue + 2)
+    }
+
     @Test func goesRound() throws {
         var namespace = NumberNamespace(limit: 2)
         let kept = try allocate(&namespace, for: 7)

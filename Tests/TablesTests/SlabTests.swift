@@ -15,6 +15,25 @@ struct SlabTests {
         #expect(slab.insert(9) == nil)
     }
 
+    /// Indices that are chosen from outside.
+    @Test func chosenIndices() {
+        let slab = Slab<UInt64>(capacity: 1 << 20)
+        #expect(slab.insert(7, at: 0xf_ffff))
+        #expect(slab.insert(8, at: 0))
+        #expect(!slab.insert(9, at: 0xf_ffff))
+        for beyond in [UInt32(1 << 20), .max] { #expect(!slab.insert(9, at: beyond)) }
+        #expect((slab.count, slab[0xf_ffff], slab[0]) == (2, 7, 8))
+        let generation = slab.generation(0xf_ffff)
+        slab.removeChosen(0xf_ffff)
+        slab.removeChosen(0xf_ffff)
+        slab.removeChosen(.max)
+        #expect(slab.count == 1)
+        #expect(!slab.view.isLive(0xf_ffff))
+        #expect(slab.insert(10, at: 0xf_ffff))
+        #expect(slab.generation(0xf_ffff) != generation)
+        #expect(slab.view.isLive(0xf_ffff))
+    }
+
     @Test func firstIndex() {
         let slab = Slab<UInt8>(capacity: 3, firstIndex: 1)
         #expect(slab.insert(5) == 1)
