@@ -21,6 +21,7 @@ extension FuzzGuest {
         attributes.retry_count = 2
         attributes.rnr_retry = 2
         attributes.is_global = 1
+        attributes.source_gid_index = 1
         attributes.hop_limit = 1
         attributes.address_port_number = 1
         withUnsafeMutableBytes(of: &attributes.destination_gid) { $0.copyBytes(from: peer.address.bytes) }

@@ -1,6 +1,7 @@
 import CVRDMAABI
 import FuzzKit
 import Glibc
+import HostSimulation
 import LinuxIO
 import SharedMemory
 import Verbs
@@ -35,9 +36,11 @@ package final class FuzzGuest {
     package private(set) var queuePair: UInt32 = 0
     package private(set) var key: UInt32 = 0
     private let pattern: UInt8
+    let host: SimulatedHostAdapter?
 
-    package init(_ device: Device, number: UInt8) throws(Errno) {
+    package init(_ device: Device, number: UInt8, host: SimulatedHostAdapter? = nil) throws(Errno) {
         self.device = device
+        self.host = host
         address = GID(ipv4: 0x0a00_0000 + UInt32(number))
         pattern = 0xa0 | number
         identifier = try device.addGuest(name: "guest\(number)", address: address)
@@ -115,13 +118,24 @@ package final class FuzzGuest {
         try command(opcode, payload, reply: vrdma_handle_reply.self).handle
     }
 
+    /// A command with its reply, also where that comes later.
+    func execute(_ message: vrdma_message, descriptors: [FileDescriptor] = []) -> vrdma_message {
+        if let reply = device.perform(message, guest: identifier, descriptors: descriptors) { return reply }
+        for _ in 0..<100 {
+            host?.network.step()
+            _ = device.serveHostEvents()
+            for case .reply(identifier, let reply) in device.takeOutputs() { return reply }
+        }
+        fuzzFailure("a command without an answer")
+    }
+
     /// A command with its reply; throws what the reply says.
     func command<Payload: BitwiseCopyable, Reply: BitwiseCopyable>(
         _ opcode: vrdma_opcode, _ payload: Payload, reply: Reply.Type
     ) throws(Errno) -> Reply {
         var message = vrdma_message(opcode: opcode.rawValue, context: context)
         message.setPayload(payload)
-        let answer = device.execute(message, guest: identifier)
+        let answer = execute(message)
         guard answer.status == 0 else { throw Errno(rawValue: Int32(answer.status)) }
         guard let reply = answer.payload(as: reply) else { throw .protocolError }
         return reply

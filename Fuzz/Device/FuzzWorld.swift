@@ -1,4 +1,6 @@
 import Endpoint
+import FuzzKit
+import HostSimulation
 import SharedMemory
 import Verbs
 
@@ -8,9 +10,13 @@ package final class FuzzWorld {
     package let attackers: [FuzzGuest]
     private let bystander: FuzzGuest
     package var nowNanoseconds: UInt64 = 1_000_000_000
+    /// The device of verbs by which they reach each other, if there is one.
+    package let host: SimulatedHostAdapter?
 
     /// Nil when this process has no room.
-    package init?() {
+    ///
+    /// - Parameter hasHost: they reach each other through a device, not memory to memory.
+    package init?(hasHost: Bool = false) {
         var limits = DeviceLimits()
         limits.guests = 4
         limits.totalContexts = 8
@@ -20,10 +26,14 @@ package final class FuzzWorld {
         limits.memoryRegionsPerGuest = 64
         limits.regionsPerGuest = 8
         limits.mappedBytesPerGuest = 1 << 20
-        device = Device(limits: limits)
         do throws(Errno) {
-            attackers = [try FuzzGuest(device, number: 1), try FuzzGuest(device, number: 2)]
-            bystander = try FuzzGuest(device, number: 3)
+            let addresses = (1...3).map { GID(ipv4: 0x0a00_0000 + $0) }
+            let host =
+                hasHost ? try SimulatedHostAdapter(network: SimulatedNetwork(), addresses: addresses) : nil
+            self.host = host
+            device = Device(limits: limits, host: host, usesLocalPath: !hasHost)
+            attackers = [try FuzzGuest(device, number: 1, host: host), try FuzzGuest(device, number: 2, host: host)]
+            bystander = try FuzzGuest(device, number: 3, host: host)
         } catch {
             return nil
         }
@@ -35,7 +45,9 @@ package final class FuzzWorld {
     package func poll(_ turns: Int = 1) {
         for guest in attackers { device.wake(context: guest.context) }
         for _ in 0..<turns {
+            host?.network.step()
             _ = device.poll(now: nowNanoseconds)
+            _ = device.serveHostEvents()
             // They are dropped: who sends them is another's concern.
             _ = device.takeOutputs()
         }
@@ -52,5 +64,38 @@ package final class FuzzWorld {
             poll()
         }
         bystander.checkUntouched()
+        if host != nil { checkHost() }
+    }
+
+    /// Something happens to the device, or it is about to fail.
+    package func changeDevice(_ choice: UInt8) {
+        guard let host else { return }
+        switch choice & 15 {
+        case 0: host.lose()
+        case 1...3: host.restore()
+        case 4: host.change(port: choice & 16 == 0 ? 1 : 4)
+        case 5: host.behaviour.failNextRequest = WorkCompletionStatus(rawValue: UInt32(choice >> 4) + 1)
+        case 6: host.behaviour.failNextRegistration = .outOfMemory
+        case 7: host.behaviour.failNextModify = .timedOut
+        case 8: host.behaviour.failNextQueuePair = .outOfMemory
+        case 9: host.behaviour.failNextQueue = .outOfMemory
+        case 10: host.behaviour.failNextDomain = .outOfMemory
+        case 11: host.behaviour.refusesSend = choice & 16 == 0 ? nil : { $0.index % 4 == 3 }
+        case 12: host.behaviour.refusesReceive = choice & 16 == 0 ? nil : { $0 % 4 == 3 }
+        case 13: host.behaviour.memorySteps = 0...Int(choice >> 4)
+        case 14: host.behaviour.modificationSteps = 0...Int(choice >> 4)
+        default: host.behaviour.idleChance = Int(choice >> 4) * 6
+        }
+    }
+
+    /// Ends the process when the engine used the device wrongly, or left something on it.
+    private func checkHost() {
+        guard let host else { return }
+        host.restore()
+        poll(40)
+        device.removeGuest(bystander.identifier)
+        poll(40)
+        if let violation = host.violations.first { fuzzFailure(violation) }
+        if let leftover = host.leftovers.first { fuzzFailure("the device still has \(leftover)") }
     }
 }

@@ -2,12 +2,19 @@ import Verbs
 
 /// What simulated devices are connected by. It has no clock: devices work when they are told to.
 package final class SimulatedNetwork {
-    package private(set) var adapters: [SimulatedHostAdapter] = []
+    private struct Port {
+        weak var adapter: SimulatedHostAdapter?
+    }
+
+    /// A device keeps its network, not the other way round.
+    private var ports: [Port] = []
 
     package init() {}
 
+    var adapters: [SimulatedHostAdapter] { ports.compactMap(\.adapter) }
+
     func connect(_ adapter: SimulatedHostAdapter) {
-        adapters.append(adapter)
+        ports.append(Port(adapter: adapter))
     }
 
     /// The device that is there, is up and has an address.
