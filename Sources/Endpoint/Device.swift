@@ -88,6 +88,7 @@ package final class Device {
     /// Takes a guest away with all that it owns. Its peers see what they see of a machine that went away.
     package func removeGuest(_ identifier: UInt32) {
         guard let guest = guests[identifier] else { return }
+        forgetWaitingChanges(of: guest)
         for context in guest.contexts { closeContext(context, of: guest) }
         for address in guest.addresses { guestsByAddress[address] = nil }
         if schedules[guest.schedule].isRunnable { runnable.remove(guest.schedule) }

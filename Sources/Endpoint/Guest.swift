@@ -18,6 +18,9 @@ package final class Guest {
     package var completionQueueCount = 0
     /// Memory regions of which the host adapter has yet to say whether it could register them.
     package var pendingRegistrationCount = 0
+    /// Changes of queue pairs that the host adapter has begun, and those that wait for their turn.
+    package var beginningChanges = 0
+    package var waitingChanges: [UInt64] = []
     package var extentCount = 0
     package var mappedBytes: UInt64 = 0
     /// Its place among the engine's schedules.

@@ -15,6 +15,8 @@ enum DeviceDiscovery {
             guard let device = list[position] else { continue }
             let deviceName = Self.name(of: device)
             existing.append(deviceName)
+            // A library for programs, as the drop-in is one, has devices that the kernel does not know.
+            guard isPresent(deviceName) else { throw .notTheLibraryOfDevices(existing: deviceName) }
             guard deviceName == name else { continue }
             guard device.pointee.transport_type == IBV_TRANSPORT_IB else {
                 throw .wrongTransport(name, transport: transportName(device.pointee.transport_type))

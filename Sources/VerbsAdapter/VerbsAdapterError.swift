@@ -7,6 +7,8 @@ package enum VerbsAdapterError: Error, Hashable, Sendable, CustomStringConvertib
     case noDevices(wanted: String)
     /// The host has others.
     case unknownDevice(String, existing: [String])
+    /// Another libibverbs than rdma-core's was loaded.
+    case notTheLibraryOfDevices(existing: String)
     /// The device speaks another protocol than InfiniBand's transport.
     case wrongTransport(String, transport: String)
     case noSuchPort(device: String, port: Int, portCount: Int)
@@ -24,6 +26,9 @@ package enum VerbsAdapterError: Error, Hashable, Sendable, CustomStringConvertib
                 + "'rdma link add rxe0 type rxe netdev NAME', where NAME is a network interface (kernel module rdma_rxe)"
         case .unknownDevice(let name, let existing):
             "there is no RDMA device '\(name)' on this host, but: \(existing.joined(separator: ", "))"
+        case .notTheLibraryOfDevices(let existing):
+            "libibverbs.so.1 offers the device '\(existing)', which the kernel does not know: it is not rdma-core's; "
+                + "start the endpoint without LD_LIBRARY_PATH and LD_PRELOAD, outside of 'vrdma run'"
         case .wrongTransport(let name, let transport):
             "the RDMA device '\(name)' speaks \(transport); needed is a device for InfiniBand or RoCE"
         case .noSuchPort(let device, let port, let portCount):

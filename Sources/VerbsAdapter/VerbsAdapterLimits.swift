@@ -11,7 +11,7 @@ package struct VerbsAdapterLimits: Sendable, Equatable {
     /// Mappings that put regions of several pieces together, of all regions; Linux permits a process 65,530 in all.
     package var stitchedPieces = 8192
     /// Threads that wait for the link addresses of peers, one for each change of a queue pair under way.
-    package var modificationThreads = 16
+    package var modificationThreads = 64
     /// Completions that are taken from one queue before the next one has its turn.
     package var completionsPerQueueTurn = 32
     /// Queues that are looked at in one poll; the next one goes on with the others.

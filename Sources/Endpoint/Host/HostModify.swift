@@ -60,42 +60,15 @@ extension Device {
             try host.adapter.modifyQueuePair(index, translated, source: source)
             return false
         }
-        let token = host.newToken()
-        host.modifications[token] = PendingModification(
-            command: command, guest: queuePairs[index].guest, queuePair: index,
-            generation: queuePairs.generation(index), attributes: attributes, current: current, next: next, path: path)
-        queuePairs[index].isChanging = true
         // What completes before the answer is heard is the guest's already.
         queuePairs[index].path = path
-        host.adapter.beginModification(index, translated, source: source, token: token)
+        beginChange(
+            PendingModification(
+                command: command, guest: queuePairs[index].guest, queuePair: index,
+                generation: queuePairs.generation(index), attributes: attributes, translated: translated,
+                source: source, current: current, next: next, path: path),
+            host)
         return true
-    }
-
-    /// The device's answer to a change. A queue pair that ended meanwhile stays as it is.
-    func finishModification(_ token: UInt64, _ error: Errno?) {
-        guard let host, let pending = host.modifications.removeValue(forKey: token),
-            let guest = guests[pending.guest]
-        else { return }
-        let index = pending.queuePair
-        var error = error
-        if queuePairs.generation(index) == pending.generation {
-            queuePairs[index].isChanging = false
-            let isAsBefore = queuePairs[index].state == pending.current
-            if error == nil, isAsBefore, queuePairs[index].hasHostObject {
-                change(index, pending.attributes, from: pending.current, to: pending.next, path: pending.path)
-            } else if error == nil {
-                error = .invalidArgument
-                abandonHostPath(index)
-                if queuePairs[index].state == .error { activate(index) }
-            } else if isAsBefore, pending.current == .initialized {
-                queuePairs[index].path = .none
-            }
-        } else if error == nil {
-            error = .invalidArgument
-        }
-        if error != nil { guest.counters.commandErrors &+= 1 }
-        outputs.append(
-            .reply(guest: guest.identifier, pending.command.reply(status: UInt32(error?.rawValue ?? 0))))
     }
 
     /// The number that a guest's queue pair has on the device. Peers elsewhere said theirs themselves.

@@ -70,6 +70,9 @@ struct PendingModification {
     /// Of the queue pair, whose place another may have when the answer comes.
     var generation: UInt32
     var attributes: vrdma_qp_attributes
+    /// As the device knows them, and the guest's address.
+    var translated: vrdma_qp_attributes
+    var source: GID
     var current: QueuePairState
     var next: QueuePairState
     var path: QueuePair.Path

@@ -26,6 +26,8 @@ package struct GuestLimits: Hashable, Sendable {
     package var sharedMemoryRegions = 4096
     /// Pieces of shared memory of which all memory regions are made.
     package var extents = 1 << 20
+    /// Queue pairs that are being connected through a host's device at one time, while the kernel looks for their peers.
+    package var connectsUnderWay = 4
     /// Bytes of the guest's memory that the endpoint maps at one time.
     package var mappedMemoryBytes = 64 << 30
     /// Bytes of one message; the transport's own limit is 2 GiB (IBA 9.3.3).
@@ -49,6 +51,7 @@ package struct GuestLimits: Hashable, Sendable {
         .count("completion-channels", \.completionChannels, in: 1...1_048_576, isReloadable: true),
         .count("shared-memory-regions", \.sharedMemoryRegions, in: 1...1_048_576, isReloadable: true),
         .count("extents", \.extents, in: 1...16_777_216, isReloadable: true),
+        .count("connects-under-way", \.connectsUnderWay, in: 1...64, isReloadable: true),
         .size("mapped-memory", bytes: \.mappedMemoryBytes, in: (1 << 20)...(1 << 46), isReloadable: true),
         .size("message-size", bytes: \.messageBytes, in: 4096...(1 << 31), isReloadable: true),
     ]
