@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 
-from . import build, local_steps, machine, our_steps, peer_steps, processes, report, report_file
+from . import build, local_steps, machine, our_steps, peer_steps, processes, report, report_file, vm_machines, vm_steps
+from .floors import HOST, VM
 from .rounds import Runner
 from .step import Settings
 
@@ -46,7 +47,15 @@ def main() -> int:
     except build.BuildFailed as error:
         print(f"scripts/bench: {error}", file=sys.stderr)
         return 2
-    steps = [*local_steps.steps(settings), *peer_steps.steps(settings), *our_steps.steps(settings)]
+    machines = None
+    if arguments.vm:
+        settings.milliseconds = 150 if arguments.quick else 400
+        settings.step_timeout_seconds = 120.0
+        machines = vm_machines.Machines(arguments.processors, _progress)
+        settings.more_own_seconds = machines.processor_seconds
+        steps = vm_steps.steps(settings, machines, vm_machines.missing())
+    else:
+        steps = [*local_steps.steps(settings), *peer_steps.steps(settings), *our_steps.steps(settings)]
     if arguments.list:
         for step in steps:
             print(f"{step.name:36}{step.missing or ''}".rstrip())
@@ -57,10 +66,10 @@ def main() -> int:
             print(f"scripts/bench: no step is called {', '.join(unknown)}; see --list", file=sys.stderr)
             return 2
         steps = [step for step in steps if any(_selects(name, step.name) for name in arguments.only)]
-    return _run(steps, settings, arguments.json)
+    return _run(steps, settings, arguments.json, machines)
 
 
-def _run(steps: list, settings: Settings, json_file: str | None) -> int:
+def _run(steps: list, settings: Settings, json_file: str | None, machines) -> int:
     about = {**machine.description(), "startedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
              "millisecondsPerMeasurement": settings.milliseconds, "applicationsPinned": settings.pin_ours}
     # An endpoint of our own, whatever the user runs elsewhere.
@@ -68,26 +77,36 @@ def _run(steps: list, settings: Settings, json_file: str | None) -> int:
     settings.environment["XDG_RUNTIME_DIR"] = runtime
     try:
         outcome = Runner(steps, settings, _progress).run()
+        if machines:
+            about["lines"] = machines.description()
     finally:
+        if machines:
+            machines.close()
         left = processes.stop_leftovers(f"XDG_RUNTIME_DIR={runtime}")
         shutil.rmtree(runtime, ignore_errors=True)
     if left:
         outcome.failed["clean-up"] = f"{left} process(es) were still running afterwards and were stopped"
+    expectations = VM if machines else HOST
     if json_file:
-        text = json.dumps(report_file.as_json(steps, outcome, about), indent=2) + "\n"
+        text = json.dumps(report_file.as_json(steps, outcome, about, expectations), indent=2) + "\n"
         if json_file == "-":
             sys.stdout.write(text)
         else:
             pathlib.Path(json_file).write_text(text, encoding="utf-8")
     if json_file != "-":
-        sys.stdout.write(report.as_text(steps, outcome, about))
+        sys.stdout.write(report.as_text(steps, outcome, about, expectations))
     return 1 if outcome.failed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOGUE,
-        description="Compares vRDMA with UCX, libfabric, TCP, memcpy and a C model of its rings, in one run.")
+        description="Compares vRDMA with UCX, libfabric, TCP, memcpy and a C model of its rings, in one run; with "
+                    "--vm, vRDMA on a device with that device.")
+    parser.add_argument("--vm", action="store_true",
+                        help="in virtual machines: perftest on soft-RoCE itself, and through vRDMA on the same device")
+    parser.add_argument("--processors", type=_positive, default=2, metavar="N",
+                        help="of each virtual machine (2)")
     parser.add_argument("--runs", type=_positive, metavar="N", help="rounds (5)")
     parser.add_argument("--quick", action="store_true", help="2 short rounds: to see that it works, not for figures")
     parser.add_argument("--only", type=lambda text: [name for name in text.split(",") if name], metavar="NAME[,NAME]",

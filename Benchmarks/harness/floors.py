@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .vm_tests import OURS, PLAIN, TESTS
 
 @dataclass(frozen=True)
 class Floor:
@@ -23,6 +24,14 @@ class Floor:
     unit: str = ""
     relative_to: str = ""
     reference: str = ""
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What one kind of run is held against: floors, and comparisons of two figures of the same unit within a round."""
+
+    floors: list
+    comparisons: list
 
 
 FLOORS = [
@@ -75,3 +84,27 @@ COMPARISONS = [
     ("ring.send_lat.64", "ucx.tag_lat.64"),
     ("ring.send_lat.64.blocking", "futex.three_hops"),
 ]
+
+HOST = Expectations(FLOORS, COMPARISONS)
+
+
+def _vm_floors(place: str, where: str) -> list:
+    """The promises for the verbs adapter: perftest through us against perftest on the device itself."""
+    def floor(what: str, test: str, limit: float, at_least: bool) -> Floor:
+        figures = tuple(f"{who}.{place}.{test}" for who in OURS)
+        return Floor(f"{what}, {where}, of rxe's own", figures, limit, at_least,
+                     relative_to=f"{PLAIN}.{place}.{test}")
+
+    return [
+        floor("WRITE ping-pong 64 B", "write_lat.64", 1.5, False),
+        floor("SEND ping-pong 64 B", "send_lat.64", 1.5, False),
+        floor("WRITE 64 KiB", "write.64k", 0.9, True),
+        floor("SEND 64 KiB", "send.64k", 0.9, True),
+        floor("READ 64 KiB", "read.64k", 0.9, True),
+    ]
+
+
+VM = Expectations(
+    [*_vm_floors("loop", "within one machine"), *_vm_floors("wire", "between two machines")],
+    [(f"{who}.{place}.{name}", f"{PLAIN}.{place}.{name}")
+     for place in ("loop", "wire") for name, *_ in TESTS for who in OURS])

@@ -4,6 +4,7 @@ import os
 import pathlib
 import platform
 import resource
+from collections.abc import Callable
 
 from . import processes, reading
 from .invocations import BUILT
@@ -69,9 +70,13 @@ def class_between(before: float | None, after: float | None) -> str:
 
 
 class ForeignLoad:
-    """How much processor time others took while steps ran whose processes are all children of this one."""
+    """How much processor time others took while steps ran whose processes are all children of this one.
 
-    def __init__(self) -> None:
+    `more_own` tells the processor seconds of processes that are no children and yet belong to the measurement.
+    """
+
+    def __init__(self, more_own: Callable = lambda: 0.0) -> None:
+        self._more_own = more_own
         self._seconds = 0.0
         self._foreign = 0.0
         self._stolen = 0.0
@@ -79,14 +84,14 @@ class ForeignLoad:
 
     def begin(self) -> None:
         """Call before a step."""
-        self._start = _processor_seconds(), _own_seconds(), os.times().elapsed
+        self._start = _processor_seconds(), self._own_seconds(), os.times().elapsed
 
     def end(self) -> float:
         """Call after a step whose processes have all been waited for; returns what others took during it."""
         if self._start is None:
             return 0.0
         (busy, stolen), own, elapsed = self._start
-        (busy_now, stolen_now), own_now, elapsed_now = _processor_seconds(), _own_seconds(), os.times().elapsed
+        (busy_now, stolen_now), own_now, elapsed_now = _processor_seconds(), self._own_seconds(), os.times().elapsed
         foreign = max(0.0, (busy_now - busy) - (own_now - own))
         self._foreign += foreign
         self._stolen += stolen_now - stolen
@@ -100,10 +105,23 @@ class ForeignLoad:
             return {"others": 0.0, "stolen": 0.0}
         return {"others": self._foreign / self._seconds, "stolen": self._stolen / self._seconds}
 
+    def _own_seconds(self) -> float:
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+        return sum(usage.ru_utime + usage.ru_stime for usage in used) + self._more_own()
 
-def _own_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+def seconds_of_processes(identifiers: list) -> float:
+    """The processor time that running processes have used, with all their threads."""
+    total = 0
+    for identifier in identifiers:
+        try:
+            # After the name, which may hold anything but ends with the last bracket.
+            text = pathlib.Path(f"/proc/{identifier}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        fields = text.rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def _processor_seconds() -> tuple:

@@ -41,7 +41,7 @@ def perftest_row(output: str) -> dict:
         text = line.strip()
         if text.startswith("#bytes"):
             names = [re.sub(r"\[.*", "", name).strip() for name in re.findall(r"#\w+|[^#\[\]]+\[[^\]]*\]", text)]
-        elif names and re.fullmatch(r"[\d.eE+\s-]+", text) and len(text.split()) == len(names):
+        elif names and re.fullmatch(r"([\d.eE+\s-]|nan)+", text) and len(text.split()) == len(names):
             row = dict(zip(names, map(float, text.split())))
     if not row:
         raise StepFailed("no table in perftest's output")

@@ -1,5 +1,6 @@
 """The table for people."""
 
+from .floors import HOST, Expectations
 from .summary import Spread, Summary
 
 ROUNDS_WANTED = 5
@@ -13,15 +14,15 @@ def figures_of(steps: list) -> dict:
     return {figure.name: figure for step in steps for figure in step.figures}
 
 
-def as_text(steps: list, outcome, about: dict) -> str:
+def as_text(steps: list, outcome, about: dict, expectations: Expectations = HOST) -> str:
     """The whole report."""
-    summary = Summary(outcome.rounds)
+    summary = Summary(outcome.rounds, expectations)
     figures = figures_of(steps)
     parts = [
         _machine(outcome.rounds, summary, about),
         _values(figures, summary),
         _comparisons(figures, summary),
-        _floors(summary),
+        _floors(summary, expectations),
         _left_out(outcome),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -44,6 +45,7 @@ def _machine(rounds: list, summary: Summary, about: dict) -> str:
         f"only those of the class '{summary.usual_class}' are used below",
         f"  meanwhile, in the worst round: {others:.0%} of a processor used by others, {stolen:.0%} stolen",
     ]
+    lines += [f"  {line}" for line in about.get("lines", [])]
     if len(rounds) < ROUNDS_WANTED:
         lines.append(f"  NOTE: fewer than {ROUNDS_WANTED} rounds: no figure here is a result")
     if others > QUIET_LIMIT or stolen > QUIET_LIMIT:
@@ -72,8 +74,9 @@ def _comparisons(figures: dict, summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def _floors(summary: Summary) -> str:
-    lines = ["FLOORS (the median decides; in brackets what the ring model reached)"]
+def _floors(summary: Summary, expectations: Expectations) -> str:
+    brackets = any(floor.reference for floor in expectations.floors)
+    lines = [f"FLOORS (the median decides{'; in brackets what the ring model reached' if brackets else ''})"]
     before = None
     for one in summary.verdicts():
         if one.floor is not before:

@@ -1,12 +1,13 @@
 """The file for programs: all that the table says, and every single value."""
 
+from .floors import HOST, Expectations
 from .report import figures_of
 from .summary import Summary
 
 
-def as_json(steps: list, outcome, about: dict) -> dict:
+def as_json(steps: list, outcome, about: dict, expectations: Expectations = HOST) -> dict:
     """The report as one value of JSON's types; docs/benchmarks.md describes it."""
-    summary = Summary(outcome.rounds)
+    summary = Summary(outcome.rounds, expectations)
     figures = figures_of(steps)
     measured = {name: summary.values(name) for name in figures}
     return {

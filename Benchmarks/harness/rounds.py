@@ -82,7 +82,7 @@ class Runner:
 
     def _round(self, label: str, order: list) -> None:
         current = Round()
-        load = machine.ForeignLoad()
+        load = machine.ForeignLoad(self._settings.more_own_seconds)
         for index, step in enumerate(order, start=1):
             values, where = self._measure(step, f"{label} [{index}/{len(order)}]", current.looks, load)
             if values is not None:

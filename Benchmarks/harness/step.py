@@ -65,6 +65,7 @@ class Settings:
         processors: the two that peers and the ring model are kept on.
         pin_ours: whether the applications on vRDMA share the first of them.
         environment: what our programs get beside the environment of this one.
+        more_own_seconds: the processor time that processes of the measurement used which are no children.
     """
 
     rounds: int = 5
@@ -75,6 +76,7 @@ class Settings:
     pin_ours: bool = False
     step_timeout_seconds: float = 30.0
     environment: dict = field(default_factory=dict)
+    more_own_seconds: Callable = lambda: 0.0
 
     @property
     def seconds(self) -> float:

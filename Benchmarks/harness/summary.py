@@ -4,7 +4,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 
-from .floors import COMPARISONS, FLOORS
+from .floors import HOST, Expectations
 from .machine import DISTURBED, EVERY, MOVED
 
 
@@ -44,12 +44,14 @@ class Verdict:
 class Summary:
     """What the rounds say together."""
 
-    def __init__(self, rounds: list) -> None:
+    def __init__(self, rounds: list, expectations: Expectations = HOST) -> None:
+        self._expectations = expectations
         classes = Counter(sample.machine_class for one in rounds for sample in one.samples.values())
         del classes[EVERY]
         self.classes = dict(classes.most_common())
         settled = {name: count for name, count in self.classes.items() if name not in (MOVED, DISTURBED)}
-        self.usual_class = next(iter(settled), MOVED)
+        # Where nothing settled, the figures of what was there are shown; the report says that they are no result.
+        self.usual_class = next(iter(settled or self.classes), MOVED)
         used = (self.usual_class, EVERY)
         self._rounds = [
             {name: sample.value for name, sample in one.samples.items() if sample.machine_class in used}
@@ -69,13 +71,13 @@ class Summary:
 
     def comparisons(self) -> list:
         """Every comparison of which both sides were measured: name, other, spread of the ratio."""
-        found = [(name, other, self.ratio(name, other)) for name, other in COMPARISONS]
+        found = [(name, other, self.ratio(name, other)) for name, other in self._expectations.comparisons]
         return [(name, other, spread) for name, other, spread in found if spread is not None]
 
     def verdicts(self) -> list:
         """Every floor against every figure that it applies to, measured or not."""
         found = []
-        for floor in FLOORS:
+        for floor in self._expectations.floors:
             reference = self._held(floor, floor.reference) if floor.reference else None
             for figure in floor.figures:
                 spread = self._held(floor, figure)

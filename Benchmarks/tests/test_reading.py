@@ -48,6 +48,10 @@ class ReadingTests(unittest.TestCase):
         self.assertEqual(row["t_typical"], 1.27)
         self.assertEqual(row["99.9% percentile"], 5.0)
 
+    def test_perftest_without_a_percentile(self) -> None:
+        row = reading.perftest_row(PERFTEST_LATENCY.replace("0.10", "-nan"))
+        self.assertEqual(row["t_typical"], 1.27)
+
     def test_perftest_without_a_table_fails(self) -> None:
         with self.assertRaises(StepFailed):
             reading.perftest_row("Unable to find the Infiniband/RoCE device\n")

@@ -2,7 +2,8 @@
 
 import unittest
 
-from harness.machine import EVERY, MOVED
+from harness.floors import VM
+from harness.machine import DISTURBED, EVERY, MOVED
 from harness.rounds import Round, Sample
 from harness.summary import Summary
 
@@ -30,6 +31,11 @@ class SummaryTests(unittest.TestCase):
         self.assertEqual(summary.usual_class, "far")
         self.assertEqual(summary.values("x").count, 1)
 
+    def test_nothing_settled(self) -> None:
+        summary = Summary([one_round(DISTURBED, x=1.0), one_round(DISTURBED, x=2.0), one_round(MOVED, x=3.0)])
+        self.assertEqual(summary.usual_class, DISTURBED)
+        self.assertEqual(summary.values("x").count, 2)
+
     def test_one_processor_fits_every_class(self) -> None:
         one = one_round("far", ring__write__1m=30.0)
         one.samples["memcpy.1m"] = Sample(60.0, EVERY)
@@ -51,6 +57,16 @@ class SummaryTests(unittest.TestCase):
         self.assertFalse(found["client.send_lat.64"].met)
         self.assertAlmostEqual(found["client.send_lat.64"].by, -0.5)
         self.assertIsNone(found["perftest.write.64"].met)
+
+    def test_verdicts_in_machines(self) -> None:
+        one = Round(samples={name: Sample(value, "far") for name, value in {
+            "rxe.loop.write_lat.64": 8.0, "vrdma.loop.write_lat.64": 16.0, "vrdma_client.loop.write_lat.64": 10.0,
+            "rxe.wire.write.64k": 0.1, "vrdma.wire.write.64k": 0.095}.items()})
+        found = {verdict.figure: verdict for verdict in Summary([one], VM).verdicts()}
+        self.assertFalse(found["vrdma.loop.write_lat.64"].met)
+        self.assertTrue(found["vrdma_client.loop.write_lat.64"].met)
+        self.assertTrue(found["vrdma.wire.write.64k"].met)
+        self.assertIsNone(found["vrdma_server.loop.write_lat.64"].met)
 
 
 if __name__ == "__main__":
