@@ -12,6 +12,9 @@ import Verbs
 ///
 /// The device may go away at any time. The adapter then forgets all its objects by itself and says so once, with
 /// `HostEvent.lost`; until it says `HostEvent.available`, everything that it is asked for fails with `ENODEV`.
+///
+/// Every token is answered once, also those that were under way when the device went away: with `ENODEV`, or as
+/// deregistered. Handles and queue pairs of a device that was lost may still be named to it, and mean nothing then.
 package protocol HostAdapter: AnyObject {
     /// Its name in configuration and status: `verbs`.
     var name: String { get }

@@ -22,6 +22,11 @@ extension Device {
                 answer(pending, .invalidArgument, guest: guest)
                 continue
             }
+            guard queuePairs[pending.queuePair].hasHostObject else {
+                // The device was lost meanwhile, and may be back without this queue pair.
+                finishModification(token, .noSuchDevice, hasBegun: false)
+                continue
+            }
             guest.beginningChanges += 1
             host.adapter.beginModification(
                 pending.queuePair, pending.translated, source: pending.source, token: token)
@@ -35,11 +40,11 @@ extension Device {
     }
 
     /// The device's answer to a change. A queue pair that ended meanwhile stays as it is.
-    func finishModification(_ token: UInt64, _ error: Errno?) {
+    func finishModification(_ token: UInt64, _ error: Errno?, hasBegun: Bool = true) {
         guard let host, let pending = host.modifications.removeValue(forKey: token),
             let guest = guests[pending.guest]
         else { return }
-        guest.beginningChanges -= 1
+        if hasBegun { guest.beginningChanges -= 1 }
         let index = pending.queuePair
         var error = error
         if queuePairs.generation(index) == pending.generation {
@@ -58,7 +63,7 @@ extension Device {
             error = .invalidArgument
         }
         answer(pending, error, guest: guest)
-        beginWaitingChanges(of: guest, host)
+        if hasBegun { beginWaitingChanges(of: guest, host) }
     }
 
     private func answer(_ pending: PendingModification, _ error: Errno?, guest: Guest) {

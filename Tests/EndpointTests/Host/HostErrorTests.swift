@@ -105,6 +105,25 @@ struct HostErrorTests {
         pair.end()
     }
 
+    /// A wrong request behind one that the device was made to fail keeps to its own end.
+    @Test func twoRefusals() throws {
+        let pair = try HostPair()
+        pair.adapter.behaviour.refusesSend = { $0.opcode == .fetchAndAdd }
+        pair.adapter.behaviour.idleChance = 100
+        let atomic = SendRequest.fetchAndAdd(1, into: pair.a.buffer.element(0, 8), at: pair.b.buffer)
+        let foreign = SendRequest.write(pair.b.buffer.element(0, 8), to: pair.b.buffer)
+        pair.a.queuePair.post(SendRequest.write(to: pair.b.buffer).unsignaled, atomic.numbered(2))
+        for _ in 0..<5 { pair.endpoints[0].poll() }
+        pair.a.queuePair.post(foreign.numbered(3), foreign.numbered(4))
+        for _ in 0..<5 { pair.endpoints[0].poll() }
+        pair.adapter.behaviour.idleChance = 0
+        pair.settle()
+        let found = pair.a.sendQueue.drain()
+        #expect(found.map(\.identifier) == [2, 3, 4])
+        #expect(found.map(\.status) == [.localQueuePairOperationError, .flushError, .flushError])
+        pair.end()
+    }
+
     @Test(arguments: layouts) func badReceive(layout: HostPair.Layout) throws {
         let pair = try HostPair(layout, capabilities: .init(receiveElements: 2))
         for (element, expected) in [

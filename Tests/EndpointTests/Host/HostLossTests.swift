@@ -93,6 +93,26 @@ struct HostLossTests {
         pair.end()
     }
 
+    /// Memory that the device does not have yet again is not used by the key of before, which may be another's now.
+    @Test func usedBeforeItReturns() throws {
+        let pair = try HostPair()
+        pair.adapter.lose()
+        pair.settle()
+        _ = pair.a.context.takeAsyncEvents()
+        pair.adapter.behaviour.memorySteps = 1000...1000
+        pair.adapter.behaviour.remembersRequests = true
+        pair.adapter.restore()
+        pair.endpoints[0].serveHost()
+        let new = try pair.a.context.createQueuePair(
+            protectionDomain: pair.a.protectionDomain, sendQueue: pair.a.sendQueue, receiveQueue: pair.a.receiveQueue)
+        try new.connect(pair.a.connection(to: pair.b))
+        new.post(.write(pair.a.buffer.element(0, 8), to: pair.b.buffer))
+        for _ in 0..<20 { pair.endpoints[0].poll() }
+        #expect(pair.a.sendQueue.drain().map(\.status) == [.localProtectionError])
+        #expect(pair.adapter.posted.isEmpty)
+        pair.end()
+    }
+
     /// Memory that goes away while it is registered again.
     @Test func deregisteredWhileItReturns() throws {
         let pair = try HostPair()

@@ -97,6 +97,45 @@ struct HostModificationTests {
         pair.end()
     }
 
+    /// More changes than a guest may have under way wait; each is answered, whatever becomes of its queue pair.
+    @Test(arguments: 0..<4) func manyChanges(what: Int) throws {
+        var limits = DeviceLimits()
+        limits.changesPerGuest = 2
+        let pair = try HostPair(limits: limits, isConnected: false)
+        let queuePairs = try (0..<8).map { _ in
+            try pair.a.context.createQueuePair(
+                .init(sendElements: 1, receiveElements: 1, inlineBytes: 0), protectionDomain: pair.a.protectionDomain,
+                sendQueue: pair.a.sendQueue, receiveQueue: pair.a.receiveQueue)
+        }
+        pair.adapter.behaviour.modificationSteps = 2...2
+        for (position, queuePair) in queuePairs.enumerated() {
+            try queuePair.modify(pair.a.connection(to: pair.b).initialize)
+            var message = vrdma_message(
+                opcode: VRDMA_OP_MODIFY_QP.rawValue, sequence: UInt32(position), context: pair.a.context.handle)
+            message.setPayload(
+                vrdma_modify_qp_command(
+                    qp_number: queuePair.number, reserved: 0,
+                    attributes: pair.a.connection(to: pair.b).readyToReceive))
+            #expect(pair.a.guest.begin(message) == nil)
+        }
+        pair.check()
+        switch what {
+        case 0: for queuePair in queuePairs.dropFirst(4) { try queuePair.destroy() }
+        case 1: try pair.a.context.close()
+        case 2:
+            pair.adapter.lose()
+            pair.adapter.restore()
+        default: break
+        }
+        pair.settle()
+        let found = pair.endpoints[0].takeReplies(of: pair.a.guest.identifier)
+        #expect(Set(found.map(\.sequence)) == Set(0..<8))
+        #expect(found.count == 8)
+        #expect(found.count { $0.status == 0 } == [4, 0, 0, 8][what])
+        #expect(pair.endpoints[0].device.guest(pair.a.guest.identifier)?.beginningChanges == 0)
+        pair.end()
+    }
+
     /// Its completion queue runs over meanwhile: what it holds is flushed once, and it is not connected.
     @Test func brokenMeanwhile() throws {
         let pair = try slowPair()
