@@ -89,6 +89,7 @@ package final class Device {
     package func removeGuest(_ identifier: UInt32) {
         guard let guest = guests[identifier] else { return }
         forgetWaitingChanges(of: guest)
+        forgetWaitingRegistrations(of: guest)
         for context in guest.contexts { closeContext(context, of: guest) }
         for address in guest.addresses { guestsByAddress[address] = nil }
         if schedules[guest.schedule].isRunnable { runnable.remove(guest.schedule) }

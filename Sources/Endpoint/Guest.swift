@@ -20,7 +20,10 @@ package final class Guest {
     package var pendingRegistrationCount = 0
     /// Changes of queue pairs that the host adapter has begun, and those that wait for their turn.
     package var beginningChanges = 0
-    package var waitingChanges: [UInt64] = []
+    package var waitingChanges = TokenQueue()
+    /// The host adapter has begun a registration of this guest's, and others wait for their turn.
+    package var hasBegunRegistration = false
+    package var waitingRegistrations = TokenQueue()
     package var extentCount = 0
     package var mappedBytes: UInt64 = 0
     /// Its place among the engine's schedules.

@@ -46,7 +46,7 @@ extension Device {
                     region: described.region, offset: described.offset, lengthBytes: described.length,
                     hostAddress: UInt(bitPattern: region.mapping.base) &+ UInt(described.offset)))
         }
-        if let host = domain.host {
+        if domain.host != nil {
             extents = try MappingTable.covering(extents, start: request.start, lengthBytes: request.length)
             guard guest.mappings.count + guest.pendingRegistrationCount < guest.limits.memoryRegionsPerGuest else {
                 throw .outOfMemory
@@ -54,7 +54,7 @@ extension Device {
             guest.pendingRegistrationCount += 1
             retainRegistered(extents, domain: request.pd, guest: guest)
             beginHostRegistration(
-                request, extents: extents, domain: host, guest: guest, context: command.context, command: command)
+                request, extents: extents, guest: guest, context: command.context, command: command)
             return nil
         }
         let key = try guest.mappings.register(

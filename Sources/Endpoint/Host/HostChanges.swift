@@ -14,8 +14,7 @@ extension Device {
     }
 
     private func beginWaitingChanges(of guest: Guest, _ host: HostState) {
-        while guest.beginningChanges < guest.limits.changesPerGuest, !guest.waitingChanges.isEmpty {
-            let token = guest.waitingChanges.removeFirst()
+        while guest.beginningChanges < guest.limits.changesPerGuest, let token = guest.waitingChanges.popFirst() {
             guard let pending = host.modifications[token] else { continue }
             guard queuePairs.generation(pending.queuePair) == pending.generation else {
                 host.modifications[token] = nil
@@ -35,8 +34,7 @@ extension Device {
 
     /// Changes of a guest that went away which had not begun.
     func forgetWaitingChanges(of guest: Guest) {
-        for token in guest.waitingChanges { host?.modifications[token] = nil }
-        guest.waitingChanges = []
+        while let token = guest.waitingChanges.popFirst() { host?.modifications[token] = nil }
     }
 
     /// The device's answer to a change. A queue pair that ended meanwhile stays as it is.

@@ -121,9 +121,9 @@ extension Device {
             }
         }
         for (key, memory) in guest.memoryRegions where memory.host == nil {
-            guard let domain = guest.protectionDomains[memory.protectionDomain]?.host else { continue }
+            guard guest.protectionDomains[memory.protectionDomain]?.host != nil else { continue }
             beginHostRegistration(
-                memory.request, extents: memory.extents, domain: domain, guest: guest, context: memory.context,
+                memory.request, extents: memory.extents, guest: guest, context: memory.context,
                 command: nil, key: MemoryKey(rawValue: key))
         }
     }

@@ -6,33 +6,16 @@ import Verbs
 /// Memory regions that the host adapter's device knows too. Registering takes as long as the device needs to hold every
 /// page, so commands are answered when it is done, and nobody else waits for it.
 extension Device {
-    /// Begins to register checked memory with the device.
-    func beginHostRegistration(
-        _ request: vrdma_reg_mr_command, extents: [Extent], domain: HostHandle, guest: Guest, context: UInt32,
-        command: vrdma_message?, key: MemoryKey? = nil
-    ) {
-        guard let host else { return }
-        let token = host.newToken()
-        let pieces = extents.compactMap { extent in
-            guest.regions[extent.region].map {
-                HostRegistration.Piece(mapping: $0.mapping, offset: extent.offset, lengthBytes: extent.lengthBytes)
-            }
-        }
-        host.registrations[token] = PendingRegistration(
-            command: command, guest: guest.identifier, context: context,
-            contextGeneration: contexts.generation(context),
-            request: request, extents: extents, key: key)
-        host.adapter.beginRegistration(
-            HostRegistration(
-                domain: domain, start: request.start, lengthBytes: request.length,
-                access: AccessFlags(rawValue: request.access), pieces: pieces),
-            token: token)
-    }
-
     /// The device's answer. A guest or context that went away meanwhile leaves nothing behind.
-    func finishRegistration(_ token: UInt64, _ result: Result<HostMemory, Errno>) {
+    ///
+    /// - Parameter hasBegun: the device was asked, and did not fall away before that.
+    func finishRegistration(_ token: UInt64, _ result: Result<HostMemory, Errno>, hasBegun: Bool = true) {
         guard let host, let pending = host.registrations.removeValue(forKey: token) else { return }
         let guest = guests[pending.guest]
+        if let guest, hasBegun {
+            guest.hasBegunRegistration = false
+            beginWaitingRegistration(of: guest, host)
+        }
         if pending.key == nil { guest?.pendingRegistrationCount -= 1 }
         guard let guest, contexts.generation(pending.context) == pending.contextGeneration else {
             if case .success(let memory) = result { host.adapter.beginDeregistration(memory.handle, token: 0) }

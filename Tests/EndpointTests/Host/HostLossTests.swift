@@ -122,7 +122,8 @@ struct HostLossTests {
         pair.adapter.behaviour.memorySteps = 5...5
         pair.adapter.restore()
         pair.endpoints[0].serveHost()
-        #expect(pair.adapter.pendingMemoryCount == 6)
+        // A guest's registrations begin one after the other.
+        #expect(pair.adapter.pendingMemoryCount == 1)
         for buffer in memory { try pair.a.context.deregister(buffer) }
         pair.check()
         // And gone again before it is done.

@@ -67,6 +67,26 @@ struct HostMemoryTests {
         pair.end()
     }
 
+    /// A guest that registers much keeps another waiting for one registration at most.
+    @Test func guestsTakeTurns() throws {
+        let pair = try slowPair(layout: .oneEndpoint)
+        for sequence in 100..<140 {
+            #expect(pair.a.guest.begin(try registration(pair.a, sequence: UInt32(sequence))) == nil)
+        }
+        #expect(pair.adapter.pendingMemoryCount == 1)
+        #expect(pair.b.guest.begin(try registration(pair.b, sequence: 7)) == nil)
+        #expect(pair.adapter.pendingMemoryCount == 2)
+        var rounds = 0
+        while pair.endpoints[0].takeReplies(of: pair.b.guest.identifier).isEmpty, rounds < 1000 {
+            pair.endpoints[0].poll()
+            rounds += 1
+        }
+        #expect(rounds < 20)
+        #expect(replies(pair, pair.a).count == 40)
+        pair.check()
+        pair.end()
+    }
+
     /// What a registration or deregistration under way needs cannot be taken from under it.
     @Test func busyMeanwhile() throws {
         let pair = try slowPair()
