@@ -3,19 +3,19 @@
 import stage as stages
 from runner import Cases, check
 
-PINGPONG = ["-c", "-e -c", "-s 1 -n 200", "-s 100000 -n 100 -c"]
-PINGPONG_LONG = ["-m 256 -c", "-r 16 -n 2000", "-s 1000000 -n 50 -c -e", "-N -c", "-l 3"]
+PINGPONG = ["-c -n 300", "-e -c -n 300", "-s 100000 -n 50 -c"]
+PINGPONG_LONG = ["-s 1", "-m 256 -c", "-r 16 -n 2000", "-s 1000000 -n 50 -c -e", "-N -c", "-l 3"]
 # (program, options of the short form, more of the long form)
 PERFTEST = [
-    ("ib_write_bw", ["-n 300", "-s 4096 -q 4 -n 200"], ["-a -n 20", "-b -n 200", "-I 64 -s 64", "-l 8 -s 64 -n 800"]),
-    ("ib_write_lat", ["-n 200", "-I 64 -s 32 -n 200"], ["-a -n 20"]),
-    ("ib_send_bw", ["-n 300", "-e -s 4096 -n 200"], ["-a -n 20", "-q 4 -s 4096 -n 200", "-b -n 200", "-I 64 -s 64",
-                                                    "-r 64 -t 16 -n 200"]),
-    ("ib_send_lat", ["-n 200"], ["-e -n 200", "-a -n 20"]),
-    ("ib_read_bw", ["-n 300"], ["-a -n 20", "-q 4 -s 4096 -n 200", "-e -n 200", "-b -n 200"]),
-    ("ib_read_lat", ["-n 200"], ["-a -n 20", "-e -n 200"]),
-    ("ib_atomic_bw", ["-n 200"], ["-A CMP_AND_SWAP -n 200", "-q 4 -n 200", "-e -n 200"]),
-    ("ib_atomic_lat", ["-n 200"], ["-A CMP_AND_SWAP -n 200"]),
+    ("ib_write_bw", ["-s 4096 -q 4 -n 200"], ["-n 300", "-a -n 20", "-b -n 200", "-I 64 -s 64", "-l 8 -s 64 -n 800"]),
+    ("ib_write_lat", ["-I 64 -s 32 -n 200"], ["-n 200", "-a -n 20"]),
+    ("ib_send_bw", ["-e -s 4096 -n 200"], ["-n 300", "-a -n 20", "-q 4 -s 4096 -n 200", "-b -n 200", "-I 64 -s 64",
+                                           "-r 64 -t 16 -n 200"]),
+    ("ib_send_lat", ["-n 100"], ["-e -n 200", "-a -n 20"]),
+    ("ib_read_bw", ["-n 200"], ["-a -n 20", "-q 4 -s 4096 -n 200", "-e -n 200", "-b -n 200"]),
+    ("ib_read_lat", ["-n 100"], ["-a -n 20", "-e -n 200"]),
+    ("ib_atomic_bw", ["-q 4 -n 100"], ["-n 200", "-A CMP_AND_SWAP -n 200", "-e -n 200"]),
+    ("ib_atomic_lat", ["-A CMP_AND_SWAP -n 100"], ["-n 200"]),
 ]
 
 

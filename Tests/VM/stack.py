@@ -139,7 +139,8 @@ class Stack:
         put_binaries(machine)
         self.machine = machine
         self.directory = f"/tmp/{label}"
-        machine.check(["mkdir", "-p", "-m", "0755", self.directory])
+        # A prefix may make the endpoint another user's.
+        machine.check(["mkdir", "-p", "-m", "0777" if prefix else "0755", self.directory])
         self.socket_path, self.admin_path = f"{self.directory}/endpoint.sock", f"{self.directory}/admin.sock"
         own = {"socket": self.socket_path, "admin-socket": self.admin_path, "mode": "0666", "admin-mode": "0666",
                "adapter": "verbs", "device": machine.device, **(endpoint or {})}
