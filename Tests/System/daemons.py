@@ -49,6 +49,12 @@ def render(sections):
     return "\n".join(lines)
 
 
+def keys_of_environment():
+    """More keys of every [endpoint], from VRDMA_TEST_ENDPOINT: `adapter=verbs,device=rxe0` tests it on a device."""
+    words = os.environ.get("VRDMA_TEST_ENDPOINT", "")
+    return dict(word.split("=", 1) for word in words.split(",") if "=" in word)
+
+
 class Daemon:
     """A child process with a configuration file and a log."""
 
@@ -134,7 +140,7 @@ class Endpoint(Daemon):
         self.socket_path = pathlib.Path(directory, f"{label}.sock")
         self.admin_path = pathlib.Path(directory, f"{label}-admin.sock")
         sections = {"endpoint": {"socket": self.socket_path, "admin-socket": self.admin_path, "mode": "0600",
-                                 **(endpoint or {})}}
+                                 **keys_of_environment(), **(endpoint or {})}}
         if limits:
             sections["limits"] = limits
         if engine:
