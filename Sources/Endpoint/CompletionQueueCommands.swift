@@ -65,6 +65,8 @@ extension Device {
         // A device that is away is asked when it is back.
         if request.index == 1, let host, host.adapter.isAvailable, completionQueues[request.handle].hasHostObject {
             try host.adapter.requestSolicitedEvent(request.handle)
+            // What came before the wish makes no event; the guest finds it in its queue when the wish is answered.
+            takeAllHostCompletions(host)
         }
         return command.reply()
     }

@@ -46,6 +46,7 @@ extension Device {
     /// served by it: with less than `IBV_ATOMIC_GLOB` they are no atomics towards guests on the local path.
     private func limit(_ answer: inout vrdma_query_device_reply, to device: HostDeviceAttributes) {
         answer.max_mr_size_bytes = min(answer.max_mr_size_bytes, device.memoryRegionBytes)
+        answer.max_res_rd_atom = min(answer.max_res_rd_atom, device.outstandingReadsOfAll)
         answer.device_cap_flags &= device.capabilityFlags
         answer.atomic_capability = min(answer.atomic_capability, device.atomicCapability)
         answer.vendor_id = device.vendorIdentifier

@@ -37,7 +37,8 @@ extension Device {
         guard let index = queuePairs.insert(queuePair) else { throw .outOfMemory }
         let number: QueuePairNumber
         do throws(Errno) {
-            let wanted = try createHostQueuePair(index, domain: guest.protectionDomains[request.pd]?.host, request)
+            let wanted = try createHostQueuePair(
+                index, domain: guest.protectionDomains[request.pd]?.host, request, of: guest)
             guard let allocated = guest.queuePairNumbers.allocate(for: index, wanted: wanted) else {
                 removeHostQueuePair(index)
                 throw .outOfMemory

@@ -47,7 +47,7 @@ extension Device {
 
     /// The change to the error state; outstanding work requests are flushed in the following turns.
     func enterError(_ index: UInt32) {
-        if queuePairs[index].path == .host { failOnHost(index) }
+        if queuePairs[index].path == .host, queuePairs[index].state != .error { failOnHost(index) }
         setState(index, .error)
         queuePairs[index].wait = .none
         queuePairs[index].bytesDone = 0

@@ -17,11 +17,9 @@ struct CompletionQueueEntry: BitwiseCopyable {
     var isSolicitedOnly = false
     /// The guest waits for an event.
     var wishesEvent = false
-    /// A solicited completion may have come just before the wish.
-    var mayHaveMissed = false
     /// The guest gets its event when all completions up to it were taken.
     var owesEvent = false
-    /// There may be completions of a queue pair that is gone.
+    /// There may be completions that nobody counts: of a queue pair that is gone, or of the adapter's own.
     var needsDraining = false
 
     /// It has gone, but may still be listed.
@@ -33,6 +31,6 @@ struct CompletionQueueEntry: BitwiseCopyable {
 
     /// Whether a look could find something.
     var isWorthPolling: Bool {
-        @inline(__always) get { outstanding > 0 || needsDraining || owesEvent || mayHaveMissed }
+        @inline(__always) get { outstanding > 0 || needsDraining || owesEvent }
     }
 }

@@ -15,7 +15,7 @@ extension VerbsAdapter {
         }
         guard
             let real = ibv_create_cq(
-                device.context, max(1, entryCount), DeviceIndex.pointer(queue), device.channel, 0)
+                device.context, entryCountOnDevice(entryCount, device), DeviceIndex.pointer(queue), device.channel, 0)
         else { throw noteFailure(.ofDevice) }
         completionQueues[place].forget()
         completionQueues[place].real = real
@@ -35,12 +35,21 @@ extension VerbsAdapter {
         _ = try openDevice()
         let place = Int(queue)
         guard place < completionQueues.count, let real = completionQueues[place].real else { throw .invalidArgument }
+        // A wish for any completion, made before a sleep, is not weakened by one for solicited ones.
+        if !recallEvent(place) { eventsNotRecalled &+= 1 }
         let result = ibv_req_notify_cq(real, 1)
         guard result == 0 else { throw noteFailure(.ofDevice(result)) }
         completionQueues[place].isSolicitedOnly = true
         completionQueues[place].wishesEvent = true
-        completionQueues[place].mayHaveMissed = true
+        // What is in the queue already makes no event: it is taken before the wish is answered.
+        completionQueues[place].needsDraining = true
         makeHot(queue)
+    }
+
+    /// One more than the engine's queue holds, for a completion of the adapter's own (`recallEvent`).
+    private func entryCountOnDevice(_ entryCount: Int32, _ device: VerbsDevice) -> Int32 {
+        let most = Int32(clamping: device.attributes.completionQueueEntries)
+        return max(1, min(max(most, entryCount), entryCount &+ 1))
     }
 
     /// Has the queue looked at in every poll.

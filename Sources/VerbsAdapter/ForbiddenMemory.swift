@@ -7,7 +7,7 @@ struct ForbiddenMemory {
     private static let sizeBytes = 4096
 
     private let page: UnsafeMutableRawPointer
-    private let domain: UnsafeMutablePointer<ibv_pd>
+    let domain: UnsafeMutablePointer<ibv_pd>
     private let memory: UnsafeMutablePointer<ibv_mr>
 
     init(_ context: UnsafeMutablePointer<ibv_context>) throws(Errno) {

@@ -16,6 +16,7 @@ extension HostDeviceAttributes {
         memoryRegionBytes = device.max_mr_size
         outstandingReadsAsRequester = UInt32(clamping: device.max_qp_init_rd_atom)
         outstandingReadsAsResponder = UInt32(clamping: device.max_qp_rd_atom)
+        outstandingReadsOfAll = UInt32(clamping: device.max_res_rd_atom)
         atomicCapability = device.atomic_cap.rawValue
         capabilityFlags = device.device_cap_flags
         vendorIdentifier = device.vendor_id

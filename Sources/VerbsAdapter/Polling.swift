@@ -106,11 +106,7 @@ extension VerbsAdapter {
         completionQueues[queue].outstanding &-= UInt64(done)
         let isSuccess = completion.status == IBV_WC_SUCCESS
         // An error counts as solicited (IBA 11.4.2.2), which not every device observes.
-        if completionQueues[queue].wishesEvent,
-            !isSuccess || completionQueues[queue].mayHaveMissed && identifier.isReceive
-        {
-            oweEvent(queue)
-        }
+        if completionQueues[queue].wishesEvent, !isSuccess { oweEvent(queue) }
         var result = HostCompletion()
         result.queuePair = identifier.queuePair
         result.isReceive = identifier.isReceive
@@ -128,7 +124,6 @@ extension VerbsAdapter {
     /// A look found nothing.
     private func endOfQueue(_ place: Int) {
         completionQueues[place].needsDraining = false
-        completionQueues[place].mayHaveMissed = false
         completionQueues[place].quietPolls &+= 1
         guard completionQueues[place].owesEvent else { return }
         completionQueues[place].owesEvent = false

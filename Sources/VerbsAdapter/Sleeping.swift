@@ -28,7 +28,7 @@ extension VerbsAdapter {
                 cool(position)
                 continue
             }
-            if completionQueues[place].owesEvent || completionQueues[place].mayHaveMissed { return false }
+            if completionQueues[place].owesEvent { return false }
             if !completionQueues[place].isSolicitedOnly, !arm(place) { return false }
             position &+= 1
         }

@@ -47,6 +47,8 @@ package final class VerbsAdapter: HostAdapter {
     var nextLookNanoseconds: UInt64?
     /// What is left of the lost device is still being given back.
     var isClosing = false
+    /// Wishes for any completion that could not be taken back: each may make one event too many.
+    package internal(set) var eventsNotRecalled: UInt64 = 0
     /// Why the device did not take a request of the last batch.
     package internal(set) var lastPostingError: Errno?
 

@@ -86,6 +86,8 @@ final class VerbsDevice: @unchecked Sendable {
     }
 
     var forbiddenLocalKey: UInt32 { forbidden.localKey }
+    /// The protection domain of the adapter's own objects.
+    var privateDomain: UnsafeMutablePointer<ibv_pd> { forbidden.domain }
 
     /// Closes the device; what is left of its objects goes with it.
     func close() {

@@ -62,6 +62,7 @@ extension HostDeviceAttributes {
         result.memoryRegionBytes = 1 << 40
         result.outstandingReadsAsRequester = 64
         result.outstandingReadsAsResponder = 64
+        result.outstandingReadsOfAll = 1 << 20
         result.atomicCapability = 1
         result.capabilityFlags = .max
         result.vendorIdentifier = 0x1234

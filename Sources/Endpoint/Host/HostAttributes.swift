@@ -16,6 +16,8 @@ package struct HostDeviceAttributes: Sendable, Equatable {
     /// RDMA READs and atomics that a queue pair may have outstanding as requester, and as responder.
     package var outstandingReadsAsRequester: UInt32 = 0
     package var outstandingReadsAsResponder: UInt32 = 0
+    /// Of all queue pairs together, as responders.
+    package var outstandingReadsOfAll: UInt32 = 0
     /// As `enum ibv_atomic_cap`: 0 none, 1 among the device's own, 2 also towards processors.
     package var atomicCapability: UInt32 = 0
     /// As `enum ibv_device_cap_flags`.

@@ -12,14 +12,21 @@ extension Device {
         return count
     }
 
+    /// Takes what there is now; more than all queues hold cannot be there.
+    func takeAllHostCompletions(_ host: HostState) {
+        for _ in 0..<Self.batchesAtOnce where takeHostCompletions(host) < host.completions.count { break }
+    }
+
+    private static var batchesAtOnce: Int { 256 }
+
     private func deliver(_ completion: HostCompletion) {
         let index = completion.queuePair
         guard queuePairs.isLive(index), queuePairs[index].path == .host else { return }
         let isSuccess = completion.status == WorkCompletionStatus.success.rawValue
         // Before the completion, so that whoever sees it finds the state changed.
         if !isSuccess, queuePairs[index].state != .error {
-            setState(index, .error)
-            activate(index)
+            failWithHost(index)
+            guard queuePairs[index].path == .host else { return }
         }
         if completion.isReceive {
             deliverReceive(completion, index, isSuccess)

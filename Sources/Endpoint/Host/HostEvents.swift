@@ -5,7 +5,6 @@ import Verbs
 /// What happens on the host adapter's device besides completions.
 extension Device {
     private static var eventsPerLook: Int { 1024 }
-    private static var batchesPerSolicitation: Int { 256 }
 
     /// Takes the adapter's events; to be called when its descriptor is readable. Returns how many there were.
     package func serveHostEvents() -> Int {
@@ -37,10 +36,7 @@ extension Device {
         guard queuePairs.isLive(index), queuePairs[index].hasHostObject else { return }
         switch type {
         case .queuePairFatal, .queuePairRequestError, .queuePairAccessError:
-            if queuePairs[index].state != .error {
-                setState(index, .error)
-                activate(index)
-            }
+            if queuePairs[index].state != .error { failWithHost(index) }
         case .communicationEstablished:
             queuePairs[index].hasCommunicationEstablished = true
         case .sendQueueDrained:
@@ -57,7 +53,7 @@ extension Device {
 
     /// The completions that the event is about are given to the guest before the event.
     private func passSolicitation(_ queue: UInt32, _ host: HostState) {
-        for _ in 0..<Self.batchesPerSolicitation where takeHostCompletions(host) < host.completions.count { break }
+        takeAllHostCompletions(host)
         guard completionQueues.isLive(queue) else { return }
         completionQueues[queue].sawSolicited = true
         guard !completionQueues[queue].isDirty else { return }

@@ -33,6 +33,7 @@ extension Device {
         case .success(let memory):
             outcome = Result { () throws(Errno) in try enter(pending, memory, guest: guest) }
             if case .failure = outcome { host.adapter.beginDeregistration(memory.handle, token: 0) }
+            if case .failure(.alreadyExists) = outcome, tryOnceMore(token, pending, guest: guest) { return }
         case .failure(let error):
             outcome = .failure(error)
         }
@@ -44,10 +45,26 @@ extension Device {
                 .reply(
                     guest: guest.identifier,
                     reply(command, vrdma_reg_mr_reply(lkey: key.rawValue, rkey: key.rawValue))))
-        case .failure(let error):
+        case .failure(let failure):
+            let error = failure == .alreadyExists ? Errno.outOfMemory : failure
             guest.counters.commandErrors &+= 1
             outputs.append(.reply(guest: guest.identifier, command.reply(status: UInt32(error.rawValue))))
         }
+    }
+
+    private static var keysTried: Int { 16 }
+
+    /// A region from before the device came back has the key that the device chose: peers could not tell them apart. Devices
+    /// give keys out in turn, so the next one is another. False when that was tried often enough.
+    private func tryOnceMore(_ token: UInt64, _ pending: PendingRegistration, guest: Guest) -> Bool {
+        guard let host, pending.conflictCount < Self.keysTried else { return false }
+        var pending = pending
+        pending.conflictCount += 1
+        host.registrations[token] = pending
+        guest.pendingRegistrationCount += 1
+        guest.waitingRegistrations.append(token)
+        beginWaitingRegistration(of: guest, host)
+        return true
     }
 
     /// Puts memory that the device registered into the guest's table: under the device's own key, if it is free.
@@ -64,9 +81,6 @@ extension Device {
         } catch .alreadyExists where !isRemote {
             // No peer uses it: any key will do.
             key = try register(pending, wanted: nil, hostKey: memory.localKey, guest: guest)
-        } catch .alreadyExists {
-            // A region from before the device came back has it; the guest's next try gets another.
-            throw .outOfMemory
         }
         if isRemote {
             host.remoteKeys.join(.init(guest: guest.identifier, number: key.rawValue), memory.remoteKey)

@@ -32,6 +32,7 @@ extension Device {
         }
         queuePairs[index].receiveForwarded = first &+ done
         turn.requestsLeft &-= Int(done)
+        if done > 0, queuePairs[index].state == .error { failOnHost(index) }
         if done == 0, queuePairs[index].path == .host, host.adapter.isAvailable {
             abandonHostPath(index)
             enterError(index)

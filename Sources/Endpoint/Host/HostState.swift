@@ -52,6 +52,8 @@ struct PendingRegistration {
     var extents: [Extent]
     /// The key that the guest has for it, when it has one.
     var key: MemoryKey?
+    /// How often the device chose a key that the guest knows from before it came back.
+    var conflictCount = 0
 }
 
 /// A deregistration that a guest's command waits for.

@@ -10,9 +10,9 @@ enum AdapterProbe {
     static let checks: [(name: String, run: @Sendable (Bench) throws -> Void)] = [
         ("attributes", attributes), ("operations", operations), ("inline", inlineData), ("atomics", atomics),
         ("stitched", stitchedMemory), ("pieces", refusedPieces), ("forbidden", forbiddenKey),
-        ("solicited", solicitedEvents), ("sleep", sleeping), ("many", manyQueuePairs), ("reset", resetForgets),
-        ("addresses", addresses), ("connecting", connecting), ("quiet", quietQueues), ("floods", floods),
-        ("refusals", refusals), ("port", portGoesDown), ("loss", loss),
+        ("solicited", solicitedEvents), ("solicited-after-sleep", solicitedAfterSleep), ("sleep", sleeping),
+        ("many", manyQueuePairs), ("reset", resetForgets), ("addresses", addresses), ("connecting", connecting),
+        ("quiet", quietQueues), ("floods", floods), ("refusals", refusals), ("port", portGoesDown), ("loss", loss),
         ("loss-registering", lossWhileRegistering),
     ]
 

@@ -70,6 +70,25 @@ extension AdapterProbe {
         try bench.waitForEvent("event for an error") { $0 == event }
     }
 
+    /// A wish made while the queue is armed for any completion, as it is in every sleep.
+    static func solicitedAfterSleep(_ bench: Bench) throws {
+        for round in 0..<20 {
+            let pair = try Pair(bench)
+            for index in 0..<8 { try expect(bench.postReceive(pair.b, index: UInt32(index)), "receive not taken") }
+            try fallAsleep(bench)
+            try bench.adapter.requestSolicitedEvent(pair.receiveQueue)
+            try send(bench, pair, index: 0, solicited: false)
+            _ = try (bench.nextCompletion(), bench.nextCompletion())
+            for _ in 0..<2000 { bench.turn() }
+            try expect(bench.takeEvents().isEmpty, "round \(round): an event for what was not solicited")
+            try send(bench, pair, index: 1, solicited: true)
+            let event = HostEvent.solicited(queue: pair.receiveQueue)
+            try bench.waitForEvent("solicited event") { $0 == event }
+            _ = try (bench.nextCompletion(), bench.nextCompletion())
+        }
+        try expect(bench.adapter.eventsNotRecalled == 0, "\(bench.adapter.eventsNotRecalled) events not recalled")
+    }
+
     static func sleeping(_ bench: Bench) throws {
         let pair = try Pair(bench)
         try fallAsleep(bench)
