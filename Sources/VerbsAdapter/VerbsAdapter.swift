@@ -33,8 +33,8 @@ package final class VerbsAdapter: HostAdapter {
     let queuePairs: Block<QueuePairEntry>
     let completionQueues: Block<CompletionQueueEntry>
     let polling: PollingState
-    let sends: SendBatch
-    let receives: ReceiveBatch
+    let sends: RequestBatch<ibv_send_wr>
+    let receives: RequestBatch<ibv_recv_wr>
     var domains: [UInt32: DomainEntry] = [:]
     /// The domain of each registration.
     var memories: [UInt32: UInt32] = [:]
@@ -86,8 +86,8 @@ package final class VerbsAdapter: HostAdapter {
         queuePairs = .allocate(count: limits.queuePairs, repeating: QueuePairEntry())
         completionQueues = .allocate(count: limits.completionQueues, repeating: CompletionQueueEntry())
         polling = PollingState(limits)
-        sends = SendBatch(limits)
-        receives = ReceiveBatch(limits)
+        sends = RequestBatch(limits)
+        receives = RequestBatch(limits)
         self.device = device
         nextLookNanoseconds = presence.isReliable ? nil : 0
     }
