@@ -36,7 +36,7 @@ class StepTests(unittest.TestCase):
         step = self.steps["vrdma_client.loop.write_lat.64"]
         self.assertEqual(step.run(), [8.0])
         self.assertEqual(self.machines.calls[0][:3], ("loop", (True, False), "ib_write_lat"))
-        self.assertEqual(step.calibration.iterations, 25_000)
+        self.assertEqual(step.calibration.iterations, 10_000)
 
     def test_bandwidth(self) -> None:
         self.machines.output = BANDWIDTH
