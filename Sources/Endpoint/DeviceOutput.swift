@@ -18,6 +18,8 @@ package enum DeviceOutput {
     case hostAvailable
     /// One line for the log: a guest cannot use the host adapter's device, which does not have its address.
     case addressMissing(guest: String, address: GID)
+    /// One line for the log: the host adapter's device does not register a guest's memory.
+    case registrationRefused(guest: String, sizeBytes: UInt64, Errno)
     /// One line for the log: a guest's object could not be made again on a device that came back.
     case hostObjectLost(guest: String, reason: String)
     /// One line for the log: a guest broke a rule.

@@ -17,6 +17,8 @@ struct IdlePolicy {
     let idleSpinNanoseconds: UInt64
     /// Looks before the processor is offered to others.
     static let spinsBeforeYield: UInt32 = 32
+    /// The part of the time before sleep in which the processor is kept, at most.
+    static let shareOfSpinning: UInt64 = 4
     /// Looks before that when the last yield let somebody run: an application that waits on this processor should not wait
     /// long, yet an answer from another processor is there within a microsecond.
     static let spinsWhenShared: UInt32 = 8
@@ -58,7 +60,11 @@ struct IdlePolicy {
         idleLooks &+= 1
         let isCrowded = now < crowdedUntilNanoseconds
         if now &- since >= idleSpinNanoseconds || (isCrowded && idleLooks > Self.spinsWhenCrowded) { return .sleep }
-        return idleLooks > (sharesProcessor ? Self.spinsWhenShared : Self.spinsBeforeYield) ? .yield : .spin
+        // Where looks are slow, time counts: an endpoint that never yields does not learn that others wait for it.
+        let hasSpunEnough =
+            idleLooks > (sharesProcessor ? Self.spinsWhenShared : Self.spinsBeforeYield)
+            || now &- since >= idleSpinNanoseconds / Self.shareOfSpinning
+        return hasSpunEnough ? .yield : .spin
     }
 
     /// How long a yield took until this thread ran again, at `now`.

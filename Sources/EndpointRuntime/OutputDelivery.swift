@@ -37,7 +37,7 @@ struct OutputDelivery {
             case .reply:
                 // The loop's own: it goes through the guest's connection.
                 break
-            case .hostLost, .hostAvailable, .addressMissing, .hostObjectLost:
+            case .hostLost, .hostAvailable, .addressMissing, .registrationRefused, .hostObjectLost:
                 report(output)
             case .violation(let guest, let reason):
                 log.warning(
@@ -61,6 +61,15 @@ struct OutputDelivery {
             log.warning(
                 "a guest cannot use the host adapter: its device does not have the guest's address", fields,
                 subject: guest, limit: .oncePerMinute)
+        case .registrationRefused(let guest, let sizeBytes, let error):
+            var fields: [LogRecord.Field] =
+                [.init("guest", guest), .init("bytes", sizeBytes), .init("error", error)] + device
+            if error == .outOfMemory || error == .notPermitted {
+                fields.append(.init("remedy", "raise LimitMEMLOCK= of the endpoint's unit, if that is not unlimited"))
+            }
+            log.warning(
+                "the host adapter's device does not register a guest's memory", fields, subject: guest,
+                limit: .oncePerMinute)
         case .hostObjectLost(let guest, let reason):
             log.warning(
                 "a guest lost an object on the host adapter's device",

@@ -39,9 +39,18 @@ struct IdlePolicyTests {
         for _ in 0..<1000 {
             #expect(policy.next(now: now) == .spin)
             now += idleNanoseconds - 1
-            #expect(policy.next(now: now) == .spin)
+            #expect(policy.next(now: now) == .yield)
             policy.didWork()
         }
+    }
+
+    /// Where each look takes long, the processor is offered before the endpoint sleeps.
+    @Test func slowLooksYieldToo() {
+        var policy = IdlePolicy(idleSpinNanoseconds: idleNanoseconds)
+        var now: UInt64 = 0
+        let part = idleNanoseconds / IdlePolicy.shareOfSpinning
+        #expect(steps(&policy, from: &now, lookNanoseconds: part / 2 + 1) == [.spin, .yield, .sleep])
+        #expect(policy.next(now: now) == .sleep)
     }
 
     @Test func sleepBeginsAnew() {

@@ -36,6 +36,10 @@ extension Device {
             if case .failure(.alreadyExists) = outcome, tryOnceMore(token, pending, guest: guest) { return }
         case .failure(let error):
             outcome = .failure(error)
+            if host.adapter.isAvailable {
+                outputs.append(
+                    .registrationRefused(guest: guest.name, sizeBytes: pending.request.length, error))
+            }
         }
         if case .failure = outcome { releaseRegistered(pending.extents, domain: pending.request.pd, guest: guest) }
         guard let command = pending.command else { return }

@@ -139,6 +139,7 @@ final class SimulatedEndpoint {
             case .hostAvailable: hostLines.append("available")
             case .addressMissing(let guest, let address): hostLines.append("\(guest) lacks \(address)")
             case .hostObjectLost(let guest, let reason): hostLines.append("\(guest): \(reason)")
+            case .registrationRefused(let guest, _, let error): hostLines.append("\(guest) may not register: \(error)")
             }
         }
     }
