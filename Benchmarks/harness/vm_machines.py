@@ -104,8 +104,7 @@ class Machines:
         try:
             for attempt in range(1, BOOTS + 1):
                 self._progress(f"booting 2 machines{f', attempt {attempt}' if attempt > 1 else ''}")
-                self._machines = vm.VirtualMachines(guests=2, processors=self._processors,
-                                                    kernel_parameters=_clock_parameters())
+                self._machines = vm.VirtualMachines(guests=2, processors=self._processors)
                 self._clocks = [_clock_rate(guest) for guest in self._machines.guests]
                 if attempt == BOOTS or all(abs(rate - 1) <= CLOCK_TOLERANCE for rate in self._clocks):
                     break
@@ -133,18 +132,3 @@ def _clock_rate(guest) -> float:
     time.sleep(CLOCK_SECONDS)
     end, inside_end = both()
     return (inside_end - inside_start) / (end - start)
-
-
-def _clock_parameters() -> list:
-    """The frequency of the time-stamp counter, which emulation passes on, where /proc/cpuinfo tells it.
-
-    It does in virtual machines, whose processors do not seem to change theirs.
-    """
-    values: dict = {}
-    for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        values.setdefault(name.strip(), value.strip())
-    flags = values.get("flags", "").split()
-    if "cpu MHz" not in values or not {"constant_tsc", "hypervisor"} <= set(flags):
-        return []
-    return [f"tsc_early_khz={round(float(values['cpu MHz']) * 1000)}"]
