@@ -11,35 +11,29 @@ REGION_BYTES = 16 * 4096
 LIMITS = ["max_qp", "max_qp_wr", "max_sge", "max_sge_rd", "max_cq", "max_cqe", "max_mr", "max_pd", "max_qp_rd_atom",
           "max_qp_init_rd_atom", "max_res_rd_atom", "atomic_cap", "max_mr_size"]
 LINK = ["state", "max_mtu", "active_mtu", "max_msg_sz", "link_layer", "active_width", "active_speed", "phys_state"]
-# Prints, for each page of shared memory from an offset on, the page frame numbers at which a process has it: arguments
-# PID, INODE, OFFSET, PAGES. A process may have it at several addresses.
+# Prints, for each page of memory of a process, its page frame number, and those at which another process has the same
+# page of the same file: arguments PID, ADDRESS, PAGES, OTHER-PID.
 FRAMES_OF = r"""
 import struct, sys
-pid, inode, offset, pages = sys.argv[1], *map(int, sys.argv[2:])
-found = [set() for _ in range(pages)]
-table = open(f"/proc/{pid}/pagemap", "rb", buffering=0)
-for line in open(f"/proc/{pid}/maps"):
-    span, _, start, _, number, *_ = line.split()
-    low, high = (int(each, 16) for each in span.split("-"))
-    for page in range(pages):
-        address = low + offset + page * 4096 - int(start, 16)
-        if int(number) == inode and low <= address < high:
-            table.seek(address // 4096 * 8)
-            word, = struct.unpack("Q", table.read(8))
-            if word >> 63:
-                found[page].add("%x" % (word & (1 << 55) - 1))
-for frames in found:
-    print(*sorted(frames) or "-")
-"""
-# Where an address of a process is: inode and offset.
-PLACE_OF = r"""
-import sys
-pid, address = sys.argv[1], int(sys.argv[2])
-for line in open(f"/proc/{pid}/maps"):
-    span, _, start, _, number, *name = line.split()
-    low, high = (int(each, 16) for each in span.split("-"))
-    if low <= address < high:
-        print(number, int(start, 16) + address - low, *name)
+pid, address, pages, other = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+
+def mappings(pid):
+    for line in open(f"/proc/{pid}/maps"):
+        span, _, offset, _, inode, *_ = line.split()
+        low, high = (int(each, 16) for each in span.split("-"))
+        yield low, high, int(offset, 16), inode
+
+def frame(pid, address):
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as table:
+        table.seek(address // 4096 * 8)
+        word, = struct.unpack("Q", table.read(8))
+    return "%x" % (word & (1 << 55) - 1) if word >> 63 else None
+
+for place in range(address, address + pages * 4096, 4096):
+    (inode, offset), = [(inode, offset + place - low) for low, high, offset, inode in mappings(pid) if low <= place < high]
+    found = {frame(other, low + offset - start) for low, high, start, its_inode in mappings(other)
+             if its_inode == inode != "0" and start <= offset < start + high - low}
+    print(frame(pid, place), *sorted(found - {None}))
 """
 
 
@@ -119,11 +113,10 @@ def check_frames(stage):
         side.hand.check(side.memory, stage.options.seed)
         own = side.hand.ask("frames", side.memory.address, REGION_BYTES)
         check(len(own) == REGION_BYTES // 4096 and "0" not in own, f"the application's frames are {own}")
-        where = machine.check(["python3", "-c", PLACE_OF, side.hand.pid, side.memory.address]).split()
-        check("memfd" in where[2], f"the application's memory is {where}")
-        mapped = machine.check(["python3", "-c", FRAMES_OF, stack.endpoint.pid, where[0], where[1],
-                                REGION_BYTES // 4096]).splitlines()
-        check_equal(mapped, own, "page frame numbers in the endpoint, compared with the application's")
+        pages = machine.check(["python3", "-c", FRAMES_OF, side.hand.pid, side.memory.address, len(own),
+                               stack.endpoint.pid]).splitlines()
+        check_equal([line.split() for line in pages], [[each, each] for each in own],
+                    "page frame numbers in the application and in the endpoint")
         # What the device does not have cannot be copied from: it has one region of that size, the endpoint's.
         regions = [each for each in resources(machine, "mr") if each["mrlen"] == REGION_BYTES]
         check_equal([(int(each["rkey"], 16), owner(machine, each)) for each in regions],
