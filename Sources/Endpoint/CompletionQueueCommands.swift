@@ -87,8 +87,11 @@ extension Device {
         else { throw .invalidArgument }
     }
 
-    func removeCompletionQueue(_ queue: UInt32, of guest: Guest) {
-        if let host, completionQueues[queue].hasHostObject { host.adapter.destroyCompletionQueue(queue) }
+    /// - Parameter isAbandoned: its application is gone, and waits for nothing.
+    func removeCompletionQueue(_ queue: UInt32, of guest: Guest, isAbandoned: Bool = false) {
+        if let adapter = host?.adapter, completionQueues[queue].hasHostObject {
+            if isAbandoned { adapter.abandonCompletionQueue(queue) } else { adapter.destroyCompletionQueue(queue) }
+        }
         releaseRegion(completionQueues[queue].region, of: guest)
         guest.channels[completionQueues[queue].channel]?.useCount -= 1
         guest.completionQueueCount -= 1

@@ -39,12 +39,12 @@ extension Device {
     /// Closes a context with all that it owns, queues first, memory last.
     func closeContext(_ context: UInt32, of guest: Guest) {
         guard guest.contexts.remove(context) != nil, let details = contextDetails[context] else { return }
-        for index in details.queuePairs { removeQueuePair(index, of: guest) }
-        for queue in details.completionQueues { removeCompletionQueue(queue, of: guest) }
+        for index in details.queuePairs { removeQueuePair(index, of: guest, isAbandoned: true) }
+        for queue in details.completionQueues { removeCompletionQueue(queue, of: guest, isAbandoned: true) }
         for key in details.memoryRegions {
             try? guest.mappings.deregister(MemoryKey(rawValue: key), context: context)
             guard let memory = guest.memoryRegions.removeValue(forKey: key) else { continue }
-            guest.extentCount -= memory.extents.count
+            guest.uncount(memory.extents)
             removeHostMemory(memory, key: key, guest: guest.identifier)
         }
         for handle in details.channels { guest.channels[handle] = nil }

@@ -17,6 +17,8 @@ package struct DeviceLimits: Sendable, Equatable {
     package var completionChannelsPerGuest = 1024
     package var regionsPerGuest = 4096
     package var extentsPerGuest = 1 << 20
+    /// Mappings for memory regions of several pieces that the host adapter's device sees as one.
+    package var stitchedPiecesPerGuest = 2048
     /// Changes of queue pairs under way for which the host adapter's device looks for the peer; more wait.
     package var changesPerGuest = 4
     package var mappedBytesPerGuest: UInt64 = 64 << 30

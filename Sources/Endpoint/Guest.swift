@@ -25,6 +25,8 @@ package final class Guest {
     package var hasBegunRegistration = false
     package var waitingRegistrations = TokenQueue()
     package var extentCount = 0
+    /// Mappings that the host adapter needs to put memory regions of several pieces together.
+    package var stitchedPieceCount = 0
     package var mappedBytes: UInt64 = 0
     /// Its place among the engine's schedules.
     var schedule: UInt32 = 0
@@ -46,6 +48,17 @@ package final class Guest {
     /// The GID table: the link-local address, then the guest's own.
     package var addresses: [GID] {
         address.isLinkLocal ? [address] : [address.linkLocal, address]
+    }
+
+    /// Counts the pieces of a memory region against the guest's limits.
+    func count(_ extents: [Extent]) {
+        extentCount += extents.count
+        stitchedPieceCount += Extent.stitchedCount(extents)
+    }
+
+    func uncount(_ extents: [Extent]) {
+        extentCount -= extents.count
+        stitchedPieceCount -= Extent.stitchedCount(extents)
     }
 
     /// A handle that no object of this guest has now.

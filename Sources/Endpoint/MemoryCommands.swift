@@ -51,6 +51,9 @@ extension Device {
             guard guest.mappings.count + guest.pendingRegistrationCount < guest.limits.memoryRegionsPerGuest else {
                 throw .outOfMemory
             }
+            guard guest.stitchedPieceCount + Extent.stitchedCount(extents) <= guest.limits.stitchedPiecesPerGuest else {
+                throw .outOfMemory
+            }
             guest.pendingRegistrationCount += 1
             retainRegistered(extents, domain: request.pd, guest: guest)
             beginHostRegistration(
@@ -69,14 +72,14 @@ extension Device {
     private func retainRegistered(_ extents: [Extent], domain: UInt32, guest: Guest) {
         for handle in Set(extents.map(\.region)) { retainRegion(handle, of: guest) }
         guest.protectionDomains[domain]?.useCount += 1
-        guest.extentCount += extents.count
+        guest.count(extents)
     }
 
     /// Lets go of what a memory region needed.
     func releaseRegistered(_ extents: [Extent], domain: UInt32, guest: Guest) {
         for handle in Set(extents.map(\.region)) { releaseRegion(handle, of: guest) }
         guest.protectionDomains[domain]?.useCount -= 1
-        guest.extentCount -= extents.count
+        guest.uncount(extents)
     }
 
     /// Notes a memory region that is in the guest's table.

@@ -93,12 +93,13 @@ extension Device {
         return index
     }
 
-    func removeQueuePair(_ index: UInt32, of guest: Guest) {
+    /// - Parameter isAbandoned: its application is gone, and waits for nothing.
+    func removeQueuePair(_ index: UInt32, of guest: Guest, isAbandoned: Bool = false) {
         let queuePair = queuePairs[index]
         if queuePair.isActive { unlistActive(at: queuePair.activePosition, of: queuePair.schedule) }
         if queuePair.isListedWaiting { unlistWaiting(at: queuePair.waitingPosition) }
         contexts[queuePair.context].slots[Int(queuePair.slot)] = .max
-        removeHostQueuePair(index)
+        removeHostQueuePair(index, isAbandoned: isAbandoned)
         releaseRegion(queuePair.sendRegion, of: guest)
         releaseRegion(queuePair.receiveRegion, of: guest)
         guest.protectionDomains[queuePair.protectionDomain]?.useCount -= 1

@@ -26,6 +26,7 @@ extension DeviceLimits {
         messageBytes = UInt64(guest.messageBytes)
         outstandingReads = UInt32(guest.outstandingReads)
         extentsPerGuest = guest.extents
+        stitchedPiecesPerGuest = guest.stitchedPieces
         changesPerGuest = guest.connectsUnderWay
         workRequestsPerTurn = configuration.engine.workRequestsPerTurn
         bytesPerTurn = UInt64(configuration.engine.bytesPerTurn)

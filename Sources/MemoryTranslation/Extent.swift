@@ -16,6 +16,9 @@ package struct Extent: BitwiseCopyable, Equatable {
         self.hostAddress = hostAddress
     }
 
+    /// Mappings that it takes to have the pieces of a region follow each other: none for a single piece.
+    package static func stitchedCount(_ extents: [Extent]) -> Int { extents.count > 1 ? extents.count : 0 }
+
     /// Joins neighbours that continue each other into one entry, so that most regions translate with a single compare.
     package static func fused(_ extents: [Extent]) -> [Extent] {
         var result: [Extent] = []

@@ -13,9 +13,7 @@ struct CompletionQueueEntry: BitwiseCopyable {
     var isHot = false
     /// The next completion makes an event, or has made one that was not taken yet.
     var isArmed = false
-    /// The guest wished solicited events: an event for any completion would be one too many.
-    var isSolicitedOnly = false
-    /// The guest waits for an event.
+    /// The guest waits for the event of a solicited completion: one for any completion would be one too many.
     var wishesEvent = false
     /// The guest gets its event when all completions up to it were taken.
     var owesEvent = false

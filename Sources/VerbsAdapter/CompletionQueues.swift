@@ -27,8 +27,7 @@ extension VerbsAdapter {
         let queue = DeviceRemains.CompletionQueue(
             real: real, unacknowledgedEvents: completionQueues[place].unacknowledgedEvents)
         completionQueues[place].forget()
-        // It may be one of theirs.
-        if doomedQueuePairs.isEmpty { queue.destroy() } else { doomedQueues.append(queue) }
+        destroy(queue)
     }
 
     package func requestSolicitedEvent(_ queue: UInt32) throws(Errno) {
@@ -39,7 +38,7 @@ extension VerbsAdapter {
         if !recallEvent(place) { eventsNotRecalled &+= 1 }
         let result = ibv_req_notify_cq(real, 1)
         guard result == 0 else { throw noteFailure(.ofDevice(result)) }
-        completionQueues[place].isSolicitedOnly = true
+        polling.solicitedInterval = 0
         completionQueues[place].wishesEvent = true
         // What is in the queue already makes no event: it is taken before the wish is answered.
         completionQueues[place].needsDraining = true

@@ -8,6 +8,11 @@ struct DoomedQueuePair {
     var real: UnsafeMutablePointer<ibv_qp>
     var changes: UInt32
     var domain: UInt32
+
+    /// The kernel refuses to destroy a completion queue in use.
+    func uses(_ queue: UnsafeMutablePointer<ibv_cq>) -> Bool {
+        real.pointee.send_cq == queue || real.pointee.recv_cq == queue
+    }
 }
 
 extension VerbsAdapter {
@@ -72,8 +77,17 @@ extension VerbsAdapter {
         guard doomedQueuePairs[position].changes == 0 else { return }
         ibv_destroy_qp(real)
         release(doomedQueuePairs.remove(at: position).domain)
-        guard doomedQueuePairs.isEmpty else { return }
-        for queue in doomedQueues { queue.destroy() }
+        let waiting = doomedQueues
         doomedQueues.removeAll()
+        for queue in waiting { destroy(queue) }
+    }
+
+    /// Destroys a completion queue, unless a queue pair that another thread changes uses it; then later.
+    func destroy(_ queue: DeviceRemains.CompletionQueue) {
+        if doomedQueuePairs.contains(where: { $0.uses(queue.real) }) {
+            doomedQueues.append(queue)
+        } else {
+            queue.destroy()
+        }
     }
 }

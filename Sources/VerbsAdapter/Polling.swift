@@ -13,6 +13,7 @@ extension VerbsAdapter {
         polling.nowNanoseconds = now
         polling.sleepDeadline = nil
         if now >= polling.nextCheckNanoseconds || !results.isEmpty { lookAround(now) }
+        tearDown()
         var count = takePending(completions)
         for _ in 0..<Self.roundsPerPoll where count < completions.count {
             guard pollHotQueues(completions, &count) else { break }
@@ -73,6 +74,7 @@ extension VerbsAdapter {
             return 0
         }
         completionQueues[place].quietPolls = 0
+        polling.solicitedInterval = 0
         for position in 0..<min(found, room) {
             guard let completion = take(polling.completions[position], place) else { continue }
             completions[count] = completion
@@ -134,7 +136,7 @@ extension VerbsAdapter {
     private func staysHot(_ place: Int) -> Bool {
         guard completionQueues[place].real != nil, completionQueues[place].isWorthPolling else { return false }
         guard completionQueues[place].quietPolls >= limits.idlePollsPerQueue,
-            polling.hot.count > limits.alwaysPolledQueues, !completionQueues[place].isSolicitedOnly
+            polling.hot.count > limits.alwaysPolledQueues, !completionQueues[place].wishesEvent
         else { return true }
         if completionQueues[place].isArmed { return false }
         _ = arm(place)

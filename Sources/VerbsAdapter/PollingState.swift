@@ -11,6 +11,7 @@ struct PollingState {
         /// 0: none.
         var sleepDeadline: UInt64 = 0
         var pendingCount = 0
+        var solicitedInterval: UInt64 = 0
     }
 
     /// Completions found on the way to sleep, or 0.
@@ -60,6 +61,12 @@ struct PollingState {
     var nextCheckNanoseconds: UInt64 {
         get { words[0].nextCheckNanoseconds }
         nonmutating set { words[0].nextCheckNanoseconds = newValue }
+    }
+
+    /// The last time that was waited for queues which no event announces, in nanoseconds.
+    var solicitedInterval: UInt64 {
+        get { words[0].solicitedInterval }
+        nonmutating set { words[0].solicitedInterval = newValue }
     }
 
     var pendingCount: Int {

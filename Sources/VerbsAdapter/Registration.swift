@@ -24,6 +24,11 @@ extension VerbsAdapter {
             events.append(.deregistered(token: token))
             return
         }
+        guard token != 0 || abandoned.isEmpty else {
+            // Queue pairs that may be using it go first.
+            abandoned.append(.memory(handle: memory.rawValue))
+            return
+        }
         worker.begin(.deregister(memory.rawValue, token: token))
     }
 

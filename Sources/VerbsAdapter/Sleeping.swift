@@ -4,13 +4,15 @@ import Tables
 import Verbs
 
 extension VerbsAdapter {
-    /// How long completions wait in a queue whose events are for solicited ones only.
-    private static let solicitedQueueNanoseconds: UInt64 = 1_000_000
+    /// How long completions wait in a queue whose event is for a solicited one only, by a guest that polls nevertheless: at
+    /// first, and after a while in which nothing came.
+    private static let shortestSolicitedNanoseconds: UInt64 = 1_000_000
+    private static let longestSolicitedNanoseconds: UInt64 = 64_000_000
 
     package func prepareToSleep() -> Bool {
         // With the first look after the sleep, whatever it was that ended it.
         polling.nextCheckNanoseconds = 0
-        guard polling.pendingCount == 0, events.isEmpty, results.isEmpty else { return false }
+        guard polling.pendingCount == 0, events.isEmpty, results.isEmpty, abandoned.isEmpty else { return false }
         guard armHotQueues() else { return false }
         return lookOnceMore()
     }
@@ -29,7 +31,7 @@ extension VerbsAdapter {
                 continue
             }
             if completionQueues[place].owesEvent { return false }
-            if !completionQueues[place].isSolicitedOnly, !arm(place) { return false }
+            if !completionQueues[place].wishesEvent, !arm(place) { return false }
             position &+= 1
         }
         return true
@@ -47,14 +49,17 @@ extension VerbsAdapter {
                 return false
             }
             completionQueues[place].needsDraining = false
-            if completionQueues[place].isSolicitedOnly { solicitedQueues &+= 1 }
+            if completionQueues[place].wishesEvent { solicitedQueues &+= 1 }
         }
         var position = 0
         while position < polling.hot.count {
-            if completionQueues[Int(polling.hot[position])].isSolicitedOnly { position &+= 1 } else { cool(position) }
+            if completionQueues[Int(polling.hot[position])].wishesEvent { position &+= 1 } else { cool(position) }
         }
         if solicitedQueues > 0 {
-            polling.sleepDeadline = polling.nowNanoseconds &+ Self.solicitedQueueNanoseconds
+            polling.solicitedInterval = min(
+                max(Self.shortestSolicitedNanoseconds, polling.solicitedInterval &* 2),
+                Self.longestSolicitedNanoseconds)
+            polling.sleepDeadline = polling.nowNanoseconds &+ polling.solicitedInterval
         }
         return true
     }
@@ -63,6 +68,7 @@ extension VerbsAdapter {
     private func keep(_ found: Int, of place: Int) {
         guard found > 0 else { return failQueue(place) }
         completionQueues[place].quietPolls = 0
+        polling.solicitedInterval = 0
         for position in 0..<min(found, PollingState.pendingCapacity) {
             guard let completion = take(polling.completions[position], place) else { continue }
             polling.keep(completion)

@@ -40,6 +40,7 @@ package final class VerbsAdapter: HostAdapter {
     var memories: [UInt32: UInt32] = [:]
     var lastHandle: UInt32 = 0
     /// Destroyed for the engine, but still used by another thread; and the queues that were theirs.
+    var abandoned = AbandonedObjects()
     var doomedQueuePairs: [DoomedQueuePair] = []
     var doomedQueues: [DeviceRemains.CompletionQueue] = []
     var events = HostEventQueue()
@@ -114,6 +115,7 @@ package final class VerbsAdapter: HostAdapter {
     }
 
     package var nextDeadlineNanoseconds: UInt64? {
+        if !abandoned.isEmpty { return 0 }
         guard let look = nextLookNanoseconds else { return polling.sleepDeadline }
         guard let deadline = polling.sleepDeadline else { return look }
         return min(look, deadline)
@@ -159,6 +161,15 @@ package final class VerbsAdapter: HostAdapter {
         }
         remains.queuePairs += doomedQueuePairs.map(\.real)
         remains.completionQueues += doomedQueues
+        for object in abandoned.rest {
+            switch object {
+            case .queuePair(let real, _): remains.queuePairs.append(real)
+            case .completionQueue(let queue): remains.completionQueues.append(queue)
+            // All memory of the device goes.
+            case .memory: break
+            }
+        }
+        abandoned.removeAll()
         doomedQueuePairs.removeAll()
         doomedQueues.removeAll()
         remains.domains = domains.values.map(\.real)

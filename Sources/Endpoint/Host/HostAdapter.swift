@@ -44,6 +44,8 @@ package protocol HostAdapter: AnyObject {
     /// Makes a completion queue for at least `entryCount` completions (ibv_create_cq(3)).
     func createCompletionQueue(_ queue: UInt32, entryCount: UInt32) throws(Errno)
     func destroyCompletionQueue(_ queue: UInt32)
+    /// Takes the queue away when there is time: its application is gone, and waits for nothing.
+    func abandonCompletionQueue(_ queue: UInt32)
     /// Wishes an event `HostEvent.solicited` for the queue's next solicited completion (ibv_req_notify_cq(3)).
     func requestSolicitedEvent(_ queue: UInt32) throws(Errno)
 
@@ -63,6 +65,9 @@ package protocol HostAdapter: AnyObject {
     func queryQueuePair(_ queuePair: UInt32) throws(Errno) -> vrdma_qp_attributes
     /// Takes the queue pair away; none of its completions is seen any more.
     func destroyQueuePair(_ queuePair: UInt32)
+    /// Takes the queue pair away when there is time: its application is gone, and waits for nothing. What is abandoned or
+    /// deregistered afterwards goes after it.
+    func abandonQueuePair(_ queuePair: UInt32)
 
     /// Adds a request to the batch that `postSends` posts. False when the batch is full, or the request cannot be
     /// expressed.
@@ -86,6 +91,11 @@ package protocol HostAdapter: AnyObject {
     func nextEvent() -> HostEvent?
     /// Makes `eventDescriptor` readable with the next completion. False when one came just before.
     func prepareToSleep() -> Bool
+}
+
+extension HostAdapter {
+    package func abandonCompletionQueue(_ queue: UInt32) { destroyCompletionQueue(queue) }
+    package func abandonQueuePair(_ queuePair: UInt32) { destroyQueuePair(queuePair) }
 }
 
 /// The adapter's name of a protection domain or of registered memory.

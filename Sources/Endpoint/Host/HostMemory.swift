@@ -20,7 +20,7 @@ extension Device {
         guard let guest, contexts.generation(pending.context) == pending.contextGeneration else {
             if case .success(let memory) = result { host.adapter.beginDeregistration(memory.handle, token: 0) }
             // What else it held went with the context.
-            if pending.key == nil { guest?.extentCount -= pending.extents.count }
+            if pending.key == nil { guest?.uncount(pending.extents) }
             answerAbandoned(pending.command, guest: pending.guest)
             return
         }
@@ -159,7 +159,7 @@ extension Device {
             return
         }
         guard contexts.generation(pending.memory.context) == pending.contextGeneration else {
-            guest.extentCount -= pending.memory.extents.count
+            guest.uncount(pending.memory.extents)
             answerAbandoned(pending.command, guest: pending.guest)
             return
         }

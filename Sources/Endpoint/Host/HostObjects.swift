@@ -58,12 +58,12 @@ extension Device {
         throw .outOfMemory
     }
 
-    func removeHostQueuePair(_ index: UInt32) {
+    func removeHostQueuePair(_ index: UInt32, isAbandoned: Bool = false) {
         guard let host, queuePairs[index].hasHostObject else { return }
         queuePairs[index].hasHostObject = false
         queuePairs[index].path = .none
         host.numbers.remove(.init(guest: queuePairs[index].guest, number: queuePairs[index].number.rawValue))
-        host.adapter.destroyQueuePair(index)
+        if isAbandoned { host.adapter.abandonQueuePair(index) } else { host.adapter.destroyQueuePair(index) }
     }
 
     /// Makes the device's counterpart fail, which flushes what it has; its completions follow.

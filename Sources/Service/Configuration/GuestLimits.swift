@@ -26,6 +26,8 @@ package struct GuestLimits: Hashable, Sendable {
     package var sharedMemoryRegions = 4096
     /// Pieces of shared memory of which all memory regions are made.
     package var extents = 1 << 20
+    /// Mappings of the endpoint for memory regions of several pieces that a host's device sees as one.
+    package var stitchedPieces = 2048
     /// Queue pairs that are being connected through a host's device at one time, while the kernel looks for their peers.
     package var connectsUnderWay = 4
     /// Bytes of the guest's memory that the endpoint maps at one time.
@@ -51,6 +53,7 @@ package struct GuestLimits: Hashable, Sendable {
         .count("completion-channels", \.completionChannels, in: 1...1_048_576, isReloadable: true),
         .count("shared-memory-regions", \.sharedMemoryRegions, in: 1...1_048_576, isReloadable: true),
         .count("extents", \.extents, in: 1...16_777_216, isReloadable: true),
+        .count("stitched-pieces", \.stitchedPieces, in: 0...16_777_216, isReloadable: true),
         .count("connects-under-way", \.connectsUnderWay, in: 1...64, isReloadable: true),
         .size("mapped-memory", bytes: \.mappedMemoryBytes, in: (1 << 20)...(1 << 46), isReloadable: true),
         .size("message-size", bytes: \.messageBytes, in: 4096...(1 << 31), isReloadable: true),
