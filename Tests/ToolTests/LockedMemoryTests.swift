@@ -71,6 +71,8 @@ struct LockedMemoryTests {
         #expect(finding("endpoint's unit") == nil)
         let unit = "/usr/local/lib/systemd/system/vrdma-endpointd.service"
         try tree.write(unit, "[Service]\n")
+        #expect(finding("endpoint's unit")?.level == .info)
+        try tree.write("/run/systemd/system/other.service")
         let strict = try #require(finding("endpoint's unit"))
         #expect(strict.level == .missing)
         #expect(strict.remedy?.contains("systemctl daemon-reload") == true)

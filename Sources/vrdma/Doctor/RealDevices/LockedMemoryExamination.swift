@@ -4,7 +4,7 @@ import Service
 struct LockedMemoryExamination {
     let situation: HostSituation
     /// Where a drop-in for the endpoint's unit is installed, beside this program.
-    var dropInSource = "\(FileSystem.directory(of: FileSystem.executablePath()))/../share/vrdma/systemd/verbs.conf"
+    var dropInSource = Self.installedDropIn()
 
     private static let daemon = "vrdma-endpointd"
     private static let unitDirectories = ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"]
@@ -15,11 +15,23 @@ struct LockedMemoryExamination {
         [unit()].compactMap(\.self) + processes() + [user()].compactMap(\.self)
     }
 
+    private static func installedDropIn() -> String {
+        let prefix = FileSystem.directory(of: FileSystem.directory(of: FileSystem.executablePath()))
+        let name = "share/vrdma/systemd/verbs.conf"
+        let path = "\(prefix)/\(name)"
+        // One that was built and not installed knows the usual prefix only.
+        return FileSystem.exists(path) ? path : "/usr/local/\(name)"
+    }
+
     /// What the unit's sandbox permits. Only where it is installed, and there is a device.
     private func unit() -> Finding? {
         let name = "\(Self.daemon).service"
         guard situation.need != .none, Self.unitDirectories.contains(where: { files.exists("\($0)/\(name)") }) else {
             return nil
+        }
+        // As sd_booted(3) tells.
+        guard files.exists("/run/systemd/system") else {
+            return .info("endpoint's unit", "not in use: systemd does not run here")
         }
         let texts = Self.unitDirectories.flatMap { directory in
             files.names(in: "\(directory)/\(name).d").filter { $0.hasSuffix(".conf") }
