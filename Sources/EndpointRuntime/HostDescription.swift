@@ -47,7 +47,9 @@ struct HostDescription {
 
     /// What gives the device an address.
     func remedy(for address: GID) -> String {
-        "ip address add \(address)/PREFIX dev \(networkInterface ?? "INTERFACE")"
+        let interface = networkInterface
+        return "ip address add \(InterfacePrefix.notation(address, ofInterface: interface)) "
+            + "dev \(interface ?? "INTERFACE")"
     }
 
     /// The network interface of the device's first address, as sysfs says now.

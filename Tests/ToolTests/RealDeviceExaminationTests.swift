@@ -74,15 +74,49 @@ struct RealDeviceExaminationTests {
         #expect(try finding("host adapter").detail == "verbs on rxe0 port 2, which does not exist")
     }
 
+    @Test func aNetworkInterfaceIsConfigured() throws {
+        try tree.configure("[endpoint]\nadapter = verbs\ndevice = eth0\n")
+        let none = try finding("host adapter")
+        #expect(none.level == .missing)
+        #expect(none.detail.hasSuffix("eth0 is a network interface, and has no RDMA device"))
+        #expect(none.remedy?.hasPrefix("rdma link add rxe0 type rxe netdev eth0, and device = rxe0") == true)
+        try tree.addDevice()
+        #expect(try finding("host adapter").detail.hasSuffix("eth0 is a network interface; its RDMA device is rxe0"))
+        #expect(try finding("host adapter").remedy == "device = rxe0 in /etc/vrdma/endpoint.conf")
+    }
+
+    /// A device is not proposed on what other software made for itself as long as there is anything better.
+    @Test func theInterfaceForADevice() throws {
+        tree.remove("/sys/class/net/eth0")
+        for name in ["br-1", "bonding_masters", "docker0", "dummy0", "enp1s0", "enp2s0", "veth1"] {
+            try tree.write("/sys/class/net/\(name)/\(name == "bonding_masters" ? "none" : "mtu")", "1500\n")
+        }
+        try tree.write("/sys/class/net/docker0/bridge/bridge_id")
+        for name in ["enp1s0", "enp2s0"] { try tree.write("/sys/class/net/\(name)/device/uevent") }
+        try tree.write("/sys/class/net/enp1s0/operstate", "down\n")
+        for interface in ["enp2s0", "enp1s0", "dummy0", "br-1", "docker0", "veth1"] {
+            let remedy = try #require(try finding("RDMA devices").remedy)
+            #expect(remedy.hasSuffix("rdma link add rxe0 type rxe netdev \(interface)"))
+            tree.remove("/sys/class/net/\(interface)")
+        }
+        #expect(try finding("RDMA devices").remedy?.hasSuffix("netdev INTERFACE") == true)
+    }
+
     @Test func theDeviceIsNotUsedYet() throws {
         try tree.addDevice()
         try tree.configure("")
         let adapter = try finding("host adapter")
         #expect(adapter.level == .info)
         #expect(adapter.remedy == "to reach others: adapter = verbs, device = rxe0")
-        try tree.configure("[endpoint]\nadapter = verb\n")
-        #expect(try finding("host adapter").level == .warn)
-        #expect(try finding("host adapter").detail.contains("did you mean 'verbs'"))
+    }
+
+    /// The endpoint does not start with it.
+    @Test func mistakesInTheConfiguration() throws {
+        try tree.configure("[endpoint]\nadapter = verb\ndevice-port = 0\n")
+        let mistakes = findings().filter { $0.subject == "configuration" }
+        #expect(mistakes.map(\.level) == [.missing, .missing])
+        #expect(mistakes.first?.detail.contains("did you mean 'verbs'") == true)
+        #expect(mistakes.last?.detail.contains("device-port") == true)
     }
 
     @Test func thePortIsDown() throws {

@@ -1,3 +1,4 @@
+import EndpointRuntime
 import Service
 import Verbs
 
@@ -5,18 +6,33 @@ import Verbs
 struct HostDeviceExamination {
     let situation: HostSituation
 
+    private static let interfacesPath = "/sys/class/net"
+    /// Of container engines, virtual machines and tunnels.
+    private static let internalPrefixes = [
+        "veth", "docker", "br-", "virbr", "vnet", "tap", "tun", "wg", "cni", "flannel", "cali", "lxc", "lxd", "podman",
+    ]
     private var files: SystemFiles { situation.files }
 
     func findings() -> [Finding] {
-        [adapter()].compactMap(\.self) + devices() + guests()
+        configurationMistakes() + [adapter()].compactMap(\.self) + devices() + guests()
+    }
+
+    /// The endpoint does not start with any of them.
+    private func configurationMistakes() -> [Finding] {
+        let subject = "configuration"
+        let path = HostSituation.configurationPath
+        guard files.isReadable(path) else {
+            // The endpoint may be able to.
+            return situation.configurationMistakes.map { .warn(subject, $0, remedy: "vrdma doctor as root") }
+        }
+        return situation.configurationMistakes.map {
+            .missing(subject, $0, remedy: "correct it; then vrdma-endpointd --config \(path) --check-config")
+        }
     }
 
     private func adapter() -> Finding? {
         let subject = "host adapter"
         let path = HostSituation.configurationPath
-        if let mistake = situation.configurationMistake {
-            return .warn(subject, mistake, remedy: "vrdma-endpointd --config \(path) --check-config")
-        }
         guard let configuration = situation.configuration else { return nil }
         guard configuration.host.adapter == .verbs, let name = configuration.host.deviceName else {
             let detail = "none in \(path): guests reach each other only"
@@ -24,13 +40,14 @@ struct HostDeviceExamination {
             return .info(subject, detail, remedy: "to reach others: adapter = verbs, device = \(device.name)")
         }
         guard let device = situation.configuredDevice else {
+            if let finding = interface(named: name) { return finding }
             let others = situation.devices.map(\.name)
             return .missing(
                 subject,
                 "verbs on \(name), which does not exist"
                     + (others.isEmpty ? "; there is no device" : "; there are: \(others.joined(separator: ", "))"),
                 remedy: others.isEmpty
-                    ? makeDevice(name) : "device = \(others[0]) in \(path), or: \(makeDevice(name))")
+                    ? makeDevice(name) : "device = \(others[0]) in \(path)\(orMakeDevice(name))")
         }
         let number = configuration.host.devicePort
         guard device.port(number) != nil else {
@@ -39,6 +56,22 @@ struct HostDeviceExamination {
                 remedy: "device-port = \(device.ports.first?.number ?? 1) in \(path)")
         }
         return .ok(subject, "verbs on \(name) port \(number)")
+    }
+
+    /// What is configured is a network interface; nil when it is none.
+    private func interface(named name: String) -> Finding? {
+        guard networkInterfaces.contains(name) else { return nil }
+        let change = "in \(HostSituation.configurationPath)"
+        if let device = situation.devices.first(where: { $0.networkInterface == name }) {
+            return .missing(
+                "host adapter", "verbs on \(name): \(name) is a network interface; its RDMA device is \(device.name)",
+                remedy: "device = \(device.name) \(change)")
+        }
+        let names = Set(situation.devices.map(\.name))
+        let free = (0...names.count).map { "rxe\($0)" }.first { !names.contains($0) } ?? "rxe0"
+        return .missing(
+            "host adapter", "verbs on \(name): \(name) is a network interface, and has no RDMA device",
+            remedy: "\(makeDevice(free, on: name)), and device = \(free) \(change)")
     }
 
     private func devices() -> [Finding] {
@@ -88,16 +121,19 @@ struct HostDeviceExamination {
             let port = device.port(host.devicePort)
         else { return [] }
         return addressesOfGuests().filter { !port.addresses.map(\.gid).contains($0.address) }.map { guest in
-            .missing(
+            // The interfaces of this machine say nothing of another system's.
+            let known = files.root.isEmpty ? device.networkInterface : nil
+            return .missing(
                 "guest \(guest.name)", "its address \(guest.address) is none of \(device.name)",
-                remedy: "ip address add \(guest.address)/PREFIX dev \(device.networkInterface ?? "INTERFACE")")
+                remedy: "ip address add \(InterfacePrefix.notation(guest.address, ofInterface: known)) "
+                    + "dev \(device.networkInterface ?? "INTERFACE")")
         }
     }
 
     /// The guests that the configuration of the endpoint and of the guest drivers knows, by name.
     private func addressesOfGuests() -> [(name: String, address: GID)] {
         var addresses: [String: GID] = [:]
-        let directory = "/etc/vrdma/guests"
+        let directory = HostSituation.guestsPath
         for file in files.names(in: directory) where file.hasSuffix(".conf") {
             guard let text = try? ConfigurationFile(readingFrom: "\(files.root)\(directory)/\(file)"),
                 let guest = try? GuestConfiguration(text)
@@ -110,8 +146,29 @@ struct HostDeviceExamination {
         return addresses.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    private func makeDevice(_ name: String) -> String {
-        let interface = files.names(in: "/sys/class/net").first { $0 != "lo" } ?? "INTERFACE"
-        return "rdma link add \(name) type rxe netdev \(interface)"
+    private var networkInterfaces: [String] {
+        files.names(in: Self.interfacesPath).filter { files.exists("\(Self.interfacesPath)/\($0)/mtu") }
+    }
+
+    /// Where to make a device of soft-RoCE: on hardware rather than on what other software made for itself, and on
+    /// what is up.
+    private func interfaceForDevice() -> String? {
+        let used = Set(situation.devices.compactMap(\.networkInterface))
+        func rank(_ name: String) -> Int {
+            let path = "\(Self.interfacesPath)/\(name)"
+            let isHardware = files.exists("\(path)/device")
+            let isInternal = files.exists("\(path)/bridge") || Self.internalPrefixes.contains { name.hasPrefix($0) }
+            let isDown = files.line("\(path)/operstate") == "down"
+            return (isHardware ? 0 : isInternal ? 4 : 2) + (isDown ? 1 : 0)
+        }
+        return networkInterfaces.filter { $0 != "lo" && !used.contains($0) }.min { (rank($0), $0) < (rank($1), $1) }
+    }
+
+    private func orMakeDevice(_ name: String) -> String {
+        interfaceForDevice().map { ", or: \(makeDevice(name, on: $0))" } ?? ""
+    }
+
+    private func makeDevice(_ name: String, on interface: String? = nil) -> String {
+        "rdma link add \(name) type rxe netdev \(interface ?? interfaceForDevice() ?? "INTERFACE")"
     }
 }

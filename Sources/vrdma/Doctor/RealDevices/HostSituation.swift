@@ -13,29 +13,33 @@ struct HostSituation {
     }
 
     static let configurationPath = "/etc/vrdma/endpoint.conf"
+    /// Where the system's guests have a `NAME.conf` each.
+    static let guestsPath = "/etc/vrdma/guests"
 
     let files: SystemFiles
     let devices: [RDMADevice]
     /// The system's endpoint; nil when its configuration is not there or has mistakes.
     let configuration: EndpointConfiguration?
-    /// What is wrong with it, if it is there.
-    let configurationMistake: String?
+    /// All that is wrong with it, if it is there; the endpoint then does not start.
+    let configurationMistakes: [String]
 
     init(_ files: SystemFiles = SystemFiles()) {
         self.files = files
         devices = RDMADevice.all(files)
         guard files.exists(Self.configurationPath) else {
             configuration = nil
-            configurationMistake = nil
+            configurationMistakes = []
             return
         }
         do throws(ConfigurationError) {
             configuration = try EndpointConfiguration(
                 ConfigurationFile(readingFrom: files.root + Self.configurationPath))
-            configurationMistake = nil
+            configurationMistakes = []
         } catch {
             configuration = nil
-            configurationMistake = error.mistakes.first?.description ?? error.description
+            var mistakes = error.mistakes.map(\.description)
+            if error.unlistedCount > 0 { mistakes.append("\(error.unlistedCount) more mistakes") }
+            configurationMistakes = mistakes
         }
     }
 

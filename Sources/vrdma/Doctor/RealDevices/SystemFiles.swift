@@ -35,6 +35,11 @@ struct SystemFiles {
         access(root + path, R_OK | W_OK) == 0
     }
 
+    /// Whether this user may read a file.
+    func isReadable(_ path: String) -> Bool {
+        access(root + path, R_OK) == 0
+    }
+
     /// The permission bits; nil when the file is not there.
     func mode(_ path: String) -> UInt32? {
         var status = stat()
