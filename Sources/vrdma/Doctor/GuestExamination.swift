@@ -43,8 +43,25 @@ enum GuestExamination {
             ]
         }
         let names = FileSystem.names(in: directory).filter { $0.hasSuffix(suffix) }
-        guard !names.isEmpty else { return [.ok("system guests", "none; vrdma run starts one for this user")] }
+        guard !names.isEmpty else { return [none(HostSituation())] }
         return names.map { system(String($0.dropLast(suffix.count)), "\(directory)/\($0)") }
+    }
+
+    /// No guest of the system is running. Those that `vrdma run` starts know nothing of a device.
+    static func none(_ situation: HostSituation) -> Finding {
+        let subject = "system guests"
+        guard situation.need == .configured else { return .ok(subject, "none; vrdma run starts one for this user") }
+        let suffix = ".conf"
+        let configured = situation.files.names(in: HostSituation.guestsPath).filter { $0.hasSuffix(suffix) }
+            .map { String($0.dropLast(suffix.count)) }
+        let remedy =
+            configured.isEmpty
+            ? "cp /etc/vrdma/guest.conf \(HostSituation.guestsPath)/NAME.conf, edit it, and "
+                + SocketRemedy.startDriver(of: "NAME")
+            : configured.map(SocketRemedy.startDriver).joined(separator: "; ")
+        return .warn(
+            subject, "none runs: vrdma run starts one for this user, which is not on the endpoint's device",
+            remedy: remedy)
     }
 
     private static func system(_ name: String, _ path: String) -> Finding {

@@ -55,7 +55,7 @@ extension EmbeddedHost {
             return .granted(socketPath: guest.socketPath, address: guest.address.description)
         }
         guard let address = request.newAddress else {
-            return .refused("guest '\(request.guest)' is not running; give it an address: --address ADDR")
+            return .refused(SocketRemedy.notRunning(request.guest))
         }
         if let other = guests.values.first(where: { $0.address == address }) {
             // One that stops gives its address back.
