@@ -1,6 +1,7 @@
 import CVRDMAABI
 import Glibc
 import HostSimulation
+import TestKit
 import Testing
 import Verbs
 
@@ -83,6 +84,27 @@ struct HostMemoryTests {
         }
         #expect(rounds < 20)
         #expect(replies(pair, pair.a).count == 40)
+        pair.check()
+        pair.end()
+    }
+
+    /// Mappings that put a region's pieces together are bounded for each guest; one piece needs none.
+    @Test func piecesAreBounded() throws {
+        var limits = DeviceLimits()
+        limits.stitchedPiecesPerGuest = 5
+        let pair = try HostPair(.oneEndpoint, limits: limits)
+        var generator = SeededGenerator(seed: 1)
+        let domain = pair.a.protectionDomain
+        let first = try pair.a.context.registerScattered([64, 64, 64], protectionDomain: domain, using: &generator)
+        #expect(throws: Errno.outOfMemory) {
+            try pair.a.context.registerScattered([64, 64, 64], protectionDomain: domain, using: &generator)
+        }
+        _ = try pair.a.register(64)
+        // Of each guest.
+        _ = try pair.b.context.registerScattered(
+            [64, 64, 64], protectionDomain: pair.b.protectionDomain, using: &generator)
+        try pair.a.context.deregister(first)
+        _ = try pair.a.context.registerScattered([64, 64, 64, 64], protectionDomain: domain, using: &generator)
         pair.check()
         pair.end()
     }
