@@ -53,9 +53,15 @@ extension EndpointLoop {
         do throws(GuestAdmission.Refusal) {
             try admit(socket)
         } catch {
-            log.warning("a guest driver was refused", [.init("reason", error.message)])
+            logRefusal(error)
             send(GuestAdmission.refusal(error), to: socket)
         }
+    }
+
+    private func logRefusal(_ refusal: GuestAdmission.Refusal) {
+        guard let count = refusals.admit(refusal.message, nowNanoseconds: MonotonicClock.nowNanoseconds) else { return }
+        let suppressed: [LogRecord.Field] = count > 0 ? [.init("suppressed", count)] : []
+        log.warning("a guest driver was refused", [.init("reason", refusal.message)] + suppressed, limit: nil)
     }
 
     private func admit(_ socket: FileDescriptor) throws(GuestAdmission.Refusal) {

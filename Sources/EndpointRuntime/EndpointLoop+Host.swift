@@ -10,11 +10,30 @@ extension EndpointLoop {
     func announce(_ adapter: any HostAdapter) {
         guard let host else { return }
         let port = adapter.port
+        notedPort = port
         log.notice("the host adapter is ready", host.fields + HostDescription.fields(port), limit: nil)
         if !port.isActive {
             log.warning(
                 "the host adapter's port is not active: guests cannot use it until it is",
                 host.fields + [.init("remedy", "vrdma doctor")], limit: nil)
+        }
+    }
+
+    /// Says what became of the port, if it is another one than the log told of. That the device went and came is said by
+    /// its own messages.
+    func noteHostPort() {
+        guard let host, let hostAdapter, hostAdapter.isAvailable else { return }
+        let port = hostAdapter.port
+        let before = notedPort
+        guard port.isActive != before.isActive || port.addresses != before.addresses else { return }
+        notedPort = port
+        let fields = host.fields + HostDescription.fields(port)
+        if port.isActive == before.isActive {
+            log.info("the addresses of the host adapter's port have changed", fields)
+        } else if port.isActive {
+            log.notice("the host adapter's port is active", fields)
+        } else {
+            log.warning("the host adapter's port went down", fields + [.init("remedy", "vrdma doctor")])
         }
     }
 

@@ -21,6 +21,11 @@ final class EndpointLoop {
     var contextKicks: [UInt32: FileDescriptor] = [:]
     var delivery: OutputDelivery
     let host: HostDescription?
+    let hostAdapter: (any HostAdapter)?
+    /// The device's port as the log told of it last.
+    var notedPort = HostPortAttributes()
+    /// What keeps guest drivers that are refused again and again from filling the log.
+    var refusals = RefusalLimiter()
     private var idle: IdlePolicy
     private var ready: [Poller.Ready] = []
     private let startNanoseconds = MonotonicClock.nowNanoseconds
@@ -56,6 +61,7 @@ final class EndpointLoop {
         // The limit of guests is kept here, since it may change while the device lives.
         limits.guests = Self.mostGuests
         device = Device(limits: limits, host: hostAdapter, usesLocalPath: configuration.host.usesLocalPath)
+        self.hostAdapter = hostAdapter
         host = hostAdapter.map { HostDescription($0, port: configuration.host.devicePort) }
         delivery = OutputDelivery(log: log, releaser: releaser, host: host)
         idle = IdlePolicy(idleSpinNanoseconds: UInt64(configuration.engine.idleSpinNanoseconds))
@@ -91,7 +97,9 @@ final class EndpointLoop {
     private func turn() throws(EndpointError) {
         let now = MonotonicClock.nowNanoseconds
         var work = device.poll(now: now)
-        work &+= device.serveHostEvents()
+        let hostEvents = device.serveHostEvents()
+        if hostEvents > 0 { noteHostPort() }
+        work &+= hostEvents
         work &+= serveChannels()
         deliverOutputs(now: now)
         delivery.retry(now: now) { device.completionSocket(ofQueue: $0) }

@@ -112,6 +112,21 @@ final class HostAdapterTests {
         }
     }
 
+    /// The log tells of each change once, with the addresses.
+    @Test func thePortGoesDownAndUp() throws {
+        let script = try PlayedHostAdapter.Script()
+        func count(_ text: String) -> Int { log.texts.count { $0.contains(text) } }
+        try serve(script) {
+            script.setPort(isActive: false)
+            while count("port went down") == 0 { sched_yield() }
+            script.say(.port(.portError))
+            script.setPort(isActive: true)
+            while count("port is active adapter=verbs device=played0") == 0 { sched_yield() }
+            #expect(count("port went down") == 1)
+            #expect(count("state=ACTIVE mtu=1024 addresses=10.9.0.1") == 2)
+        }
+    }
+
     /// Nothing is made of it unless the configuration says so.
     @Test func withoutAnAdapter() throws {
         configuration.host = HostConfiguration()

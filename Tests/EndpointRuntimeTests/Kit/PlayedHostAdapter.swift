@@ -11,6 +11,8 @@ final class PlayedHostAdapter: HostAdapter {
     final class Script: Sendable {
         private let events = Mutex<[HostEvent]>([])
         private let available = Mutex(true)
+        /// What the test made of the port; nil is as it began.
+        private let active = Mutex<Bool?>(nil)
         let signal: FileDescriptor
 
         init() throws(Errno) {
@@ -23,6 +25,14 @@ final class PlayedHostAdapter: HostAdapter {
             events.withLock { $0.append(event) }
             EventDescriptor.signal(signal.rawValue)
         }
+
+        /// Changes the port, and says so.
+        func setPort(isActive: Bool) {
+            active.withLock { $0 = isActive }
+            say(.port(isActive ? .portActive : .portError))
+        }
+
+        fileprivate var isActive: Bool? { active.withLock { $0 } }
 
         fileprivate func next() -> HostEvent? {
             events.withLock { $0.isEmpty ? nil : $0.removeFirst() }
@@ -61,6 +71,7 @@ final class PlayedHostAdapter: HostAdapter {
 
     func nextEvent() -> HostEvent? {
         EventDescriptor.clear(script.signal.rawValue)
+        if let isActive = script.isActive { port.state = isActive ? 4 : 1 }
         return script.next()
     }
 
