@@ -77,6 +77,18 @@ package struct EndpointRefusal: Error, Hashable, Sendable {
     static let notWelcome = EndpointRefusal(
         error: .protocolError, message: "what listens there is not a vRDMA endpoint")
 
+    /// What its user can do.
+    package var remedy: String {
+        switch error {
+        case .addressInUse: "change 'address' of this guest, or stop the guest that has it ('vrdma status' names it)"
+        case .alreadyExists: "change 'name' of this guest, or stop the other driver of that name"
+        case .outOfMemory: "raise 'maximum-guests' of the endpoint, or stop a guest"
+        case .timedOut, .connectionReset, .busy, .wouldBlock: "see the endpoint's log"
+        case .protocolNotSupported: "install guest driver and endpoint of one version"
+        default: "see vrdma-endpoint.conf(5), and the endpoint's log"
+        }
+    }
+
     /// Whether waiting can help: the guest's former driver may not be gone for the endpoint yet.
     package var isTemporary: Bool {
         [.addressInUse, .alreadyExists, .busy, .connectionReset, .outOfMemory, .wouldBlock].contains(error)

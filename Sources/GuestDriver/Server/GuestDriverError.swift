@@ -16,7 +16,8 @@ package enum GuestDriverError: Error, Hashable, Sendable, CustomStringConvertibl
         case .cannotListen(let path, let reason): "cannot listen at \(path): \(reason)"
         case .endpointUnreachable(let path, let error):
             "the endpoint at \(path) cannot be reached: \(error); \(Self.remedy(error))"
-        case .endpointRefused(let path, let refusal): "the endpoint at \(path) refuses: \(refusal.message)"
+        case .endpointRefused(let path, let refusal):
+            "the endpoint at \(path) refuses: \(refusal.message); \(refusal.remedy)"
         case .system(let call, let error): "\(call): \(error)"
         }
     }

@@ -106,7 +106,16 @@ extension GuestDriverLoop {
         if case .greeting(let link, _) = endpoint { poller.remove(link.socket.rawValue) }
         endpoint = .absent(retryNanoseconds: nowNanoseconds &+ backoff.next())
         if let deadline = startDeadlineNanoseconds, deadline <= nowNanoseconds { throw error }
-        log.warning("no endpoint yet; trying again", [.init("reason", error)], limit: .oncePerMinute)
+        if case .endpointRefused(_, let refusal) = error {
+            log.warning(
+                "the endpoint refuses this guest; trying again",
+                [
+                    .init("guest", configuration.name), .init("endpoint", configuration.endpointSocketPath),
+                    .init("reason", refusal.message), .init("remedy", refusal.remedy),
+                ], subject: refusal.message, limit: .oncePerMinute)
+        } else {
+            log.warning("no endpoint yet; trying again", [.init("reason", error)], limit: .oncePerMinute)
+        }
         report(.waitingForEndpoint(error))
     }
 
