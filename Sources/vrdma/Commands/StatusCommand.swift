@@ -36,6 +36,7 @@ enum StatusCommand {
 
     private static func ask(_ explicit: String?) throws(ToolError) -> Data {
         let paths: [String]
+        let mayAskSystem: Bool
         if let explicit {
             do throws(Errno) {
                 return Data(try AdminQuestion.status(socketPath: explicit))
@@ -44,21 +45,23 @@ enum StatusCommand {
             }
         } else {
             let directory = try RuntimeDirectory.current()
-            paths =
-                [directory.adminSocketPath]
-                + (directory.isExplicit ? [] : [EndpointConfiguration().adminSocketPath])
+            mayAskSystem = !directory.isExplicit
+            paths = [directory.adminSocketPath] + (mayAskSystem ? [EndpointConfiguration().adminSocketPath] : [])
         }
         var problems: [String] = []
         for path in paths {
             do throws(Errno) {
                 return Data(try AdminQuestion.status(socketPath: path))
             } catch {
+                // An endpoint that is there is more likely meant than one that is not.
+                if error == .accessDenied || error == .notPermitted { throw ToolError(noAnswer(path, error)) }
                 problems.append("\(path): \(error)")
             }
         }
         throw ToolError(
-            "no endpoint answers (\(problems.joined(separator: "; "))); one runs as long as a program of 'vrdma run' does"
-        )
+            "no endpoint answers (\(problems.joined(separator: "; "))); one of this user's own runs as long as a "
+                + "program of 'vrdma run' does"
+                + (mayAskSystem ? "; the system's is started with: systemctl start vrdma-endpointd" : ""))
     }
 
     /// Why an endpoint's status socket that the user named gives no answer.
