@@ -77,8 +77,9 @@ struct HostKernelExamination {
                 let detail = files.isUsable(path) ? "not for every user" : "not for this user"
                 return situation.problem(
                     subject, "\(path) has mode \(octal): \(detail)",
-                    remedy: "chmod 0666 \(path), or give the endpoint the file's group (SupplementaryGroups= of its "
-                        + "unit)")
+                    remedy: "chmod 0666 \(path), for good by a udev rule (in /etc/udev/rules.d/90-vrdma.rules: "
+                        + "SUBSYSTEM==\"infiniband_verbs\", MODE=\"0666\"), or give the endpoint the file's group "
+                        + "(SupplementaryGroups= of its unit)")
             }
             guard files.isUsable(path) else {
                 return situation.problem(
