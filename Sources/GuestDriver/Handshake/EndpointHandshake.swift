@@ -83,7 +83,8 @@ package struct EndpointRefusal: Error, Hashable, Sendable {
         case .addressInUse: "change 'address' of this guest, or stop the guest that has it ('vrdma status' names it)"
         case .alreadyExists: "change 'name' of this guest, or stop the other driver of that name"
         case .outOfMemory: "raise 'maximum-guests' of the endpoint, or stop a guest"
-        case .timedOut, .connectionReset, .busy, .wouldBlock: "see the endpoint's log"
+        case .timedOut: "see in the endpoint's log why it does not start (journalctl -u vrdma-endpointd)"
+        case .connectionReset, .busy, .wouldBlock: "see the endpoint's log"
         case .protocolNotSupported: "install guest driver and endpoint of one version"
         default: "see vrdma-endpoint.conf(5), and the endpoint's log"
         }
