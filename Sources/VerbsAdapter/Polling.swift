@@ -34,6 +34,7 @@ extension VerbsAdapter {
         }
         if !results.isEmpty { takeWorkerResults() }
         if let look = nextLookNanoseconds, now >= look { lookForDevice() }
+        if let look = watchDeadline, now >= look { lookForSilence(now) }
     }
 
     /// Looks once at every hot queue, or at as many as have their turn. True when some of them may have more.

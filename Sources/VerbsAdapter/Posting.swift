@@ -71,6 +71,7 @@ extension VerbsAdapter {
         queuePairs[place].receiveTail = last &+ 1
         queuePairs[place].receiveOutstanding &+= UInt32(truncatingIfNeeded: count)
         expect(count, on: queuePairs[place].receiveCompletionQueue)
+        watchReceives(place)
         return count
     }
 

@@ -18,10 +18,17 @@ struct QueuePairEntry: BitwiseCopyable {
     var receiveOutstanding: UInt32 = 0
     /// Changes that another thread carries out.
     var changes: UInt32 = 0
+    /// It is listed as one that got receives; at the last look nothing had completed.
+    var isWatched = false
+    var isSilent = false
+    /// How many receives had completed by the last look.
+    var completedAtLook: UInt32 = 0
 
     mutating func forget() {
         let last = generation
+        let wasWatched = isWatched
         self = QueuePairEntry()
         generation = last &+ 1
+        isWatched = wasWatched
     }
 }

@@ -33,6 +33,9 @@ package final class VerbsAdapter: HostAdapter {
     let queuePairs: Block<QueuePairEntry>
     let completionQueues: Block<CompletionQueueEntry>
     let polling: PollingState
+    /// Queue pairs that got receives, and when to look at them.
+    let watched: IndexList
+    var watchDeadline: UInt64?
     let sends: RequestBatch<ibv_send_wr>
     let receives: RequestBatch<ibv_recv_wr>
     var domains: [UInt32: DomainEntry] = [:]
@@ -87,6 +90,7 @@ package final class VerbsAdapter: HostAdapter {
         queuePairs = .allocate(count: limits.queuePairs, repeating: QueuePairEntry())
         completionQueues = .allocate(count: limits.completionQueues, repeating: CompletionQueueEntry())
         polling = PollingState(limits)
+        watched = IndexList(capacity: limits.queuePairs)
         sends = RequestBatch(limits)
         receives = RequestBatch(limits)
         self.device = device
@@ -102,6 +106,7 @@ package final class VerbsAdapter: HostAdapter {
         queuePairs.deallocate()
         completionQueues.deallocate()
         polling.deallocate()
+        watched.deallocate()
         sends.deallocate()
         receives.deallocate()
     }
@@ -116,9 +121,8 @@ package final class VerbsAdapter: HostAdapter {
 
     package var nextDeadlineNanoseconds: UInt64? {
         if !abandoned.isEmpty { return 0 }
-        guard let look = nextLookNanoseconds else { return polling.sleepDeadline }
-        guard let deadline = polling.sleepDeadline else { return look }
-        return min(look, deadline)
+        let next = min(nextLookNanoseconds ?? .max, watchDeadline ?? .max, polling.sleepDeadline ?? .max)
+        return next == .max ? nil : next
     }
 
     /// The device, or `ENODEV`.
