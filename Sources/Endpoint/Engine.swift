@@ -11,7 +11,10 @@ extension Device {
         turn.nowNanoseconds = now
         turn.turnCount &+= 1
         var work = serveGuests()
-        if let host { work &+= takeHostCompletions(host) }
+        if let host {
+            work &+= takeHostCompletions(host)
+            if host.nextPortCheckNanoseconds != nil { checkPort(host) }
+        }
         if now >= turn.nextDeadlineNanoseconds { work &+= checkWaiting() }
         if !dirty.isEmpty { notifyCompletionQueues() }
         return work
@@ -19,9 +22,10 @@ extension Device {
 
     /// When `poll` has to be called again although nobody rang: a time in nanoseconds, nil for never.
     package var nextDeadlineNanoseconds: UInt64? {
-        let own = turn.nextDeadlineNanoseconds == .max ? nil : turn.nextDeadlineNanoseconds
-        guard let ofHost = host?.adapter.nextDeadlineNanoseconds else { return own }
-        return own.map { min($0, ofHost) } ?? ofHost
+        let next = min(
+            turn.nextDeadlineNanoseconds, host?.adapter.nextDeadlineNanoseconds ?? .max,
+            host?.nextPortCheckNanoseconds ?? .max)
+        return next == .max ? nil : next
     }
 
     package var turnCount: UInt64 { turn.turnCount }

@@ -78,6 +78,9 @@ package struct QueuePair: BitwiseCopyable {
     /// A request that the device does not get, or that was made to fail there, and how it ends towards the guest.
     package var refusedIndex: UInt32 = 0
     package var refusedStatus = WorkCompletionStatus.success
+    /// Where the send queue stood, and since when, at the last look while the device's port was down.
+    package var standingHead: UInt32 = 0
+    package var standingSinceNanoseconds: UInt64 = 0
     /// The destination is a guest of this endpoint: its keys can be translated here.
     package var peerGuest: UInt32 = 0
 

@@ -11,6 +11,8 @@ package struct SimulatedBehaviour {
     package var modificationSteps: ClosedRange<Int> = 0...0
     /// Requests of one queue pair in a step, at most.
     package var requestsPerStep = 16
+    /// It executes nothing, and does not know that there is something to do.
+    package var forgetsRequests = false
     /// In how many of 100 steps a queue pair does nothing.
     package var idleChance = 0
     /// In how many of 1000 requests the device itself fails.

@@ -208,6 +208,7 @@ package final class SimulatedHostAdapter: HostAdapter {
     func step() -> Int {
         guard isAvailable else { return 0 }
         var work = stepMemory() + stepModifications()
+        guard !behaviour.forgetsRequests else { return work }
         for index in queuePairs.keys.sorted() {
             guard let queuePair = queuePairs[index] else { continue }
             if behaviour.idleChance > 0, generator.chance(behaviour.idleChance, of: 100) {

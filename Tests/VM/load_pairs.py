@@ -5,13 +5,14 @@ import time
 
 import programs
 from host_stage import check_nothing_left
+from process import GuestTimeout
 from runner import Failure, check
 from stack import resources
 
 QUEUE_PAIRS = 8
 KILL_SECONDS = 5.0
 END_SECONDS = 60.0
-PARTNER_SECONDS = 25.0
+PARTNER_SECONDS = 60.0
 RESIDENT_KIB_MORE = 32 << 10
 # (operations, sizes) of the long form, and of the short one, which passes through all of them in a few seconds.
 LONG = ("write,write-imm,read,send,send-imm,inline,multi-sge,mixed,faa,cas", "0,1,65,4096,4097,65537")
@@ -25,13 +26,13 @@ class Pair:
     def __init__(self, guest, plain, port, seconds, seed, events, plan=SHORT):
         program, more = programs.verify(), ["--events"] if events else []
         self.guest, self.name = guest, f"{guest.name} at port {port}"
-        self.ours = guest.start([program, "--port", port, "--gid-index", 1, *more])
+        self.ours = guest.start([program, "--port", port, "--gid-index", 1, "--stop", *more])
         try:
             check(self.ours.wait_for_text("listening", END_SECONDS), f"{self.name} does not listen: {self.ours.stderr}")
             self.theirs = plain.start([
                 program, "--connect", guest.address, "--port", port, "--gid-index", 1, "--qps", QUEUE_PAIRS,
                 "--duration", max(1, int(seconds)), "--iterations", 1, "--operations", plan[0], "--sizes", plan[1],
-                "--memory", 8, "--timeout", int(END_SECONDS), "--seed", seed, "--events"])
+                "--memory", 8, "--timeout", int(END_SECONDS), "--seed", seed, "--events", "--stop"])
         except BaseException:
             self.ours.close()
             raise
@@ -54,7 +55,12 @@ class Pair:
     def wait_partners(self, *processes):
         """Those whose partner is dead end by themselves, with an error but none of wrong bytes."""
         for process in processes:
-            result = process.wait(PARTNER_SECONDS)
+            try:
+                result = process.wait(PARTNER_SECONDS)
+            except GuestTimeout as problem:
+                said = "; ".join(f"{each.name}: {each.stdout[-200:]} {each.stderr[-300:]}"
+                                 for each in (self.ours, self.theirs))
+                raise Failure(f"{self.name}: {problem}; {said}") from problem
             wrong = [line for line in result.stdout.splitlines() if line.startswith("FAIL") and "wrong" in line]
             check(not wrong, f"{self.name}: {wrong[:2]}")
 

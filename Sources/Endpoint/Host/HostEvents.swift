@@ -26,7 +26,9 @@ extension Device {
         case .queuePair(let type, let index): pass(type, toQueuePair: index)
         case .completionQueueError(let queue): failCompletionQueue(queue)
         case .solicited(let queue): passSolicitation(queue, host)
-        case .port(let type): raiseForAll(type)
+        case .port(let type):
+            watchPort(host)
+            raiseForAll(type)
         case .lost: forgetHostObjects(host)
         case .available: makeHostObjects(host)
         }

@@ -16,6 +16,8 @@ final class HostState {
     var deregistrations: [UInt64: PendingDeregistration] = [:]
     var modifications: [UInt64: PendingModification] = [:]
     private var lastToken: UInt64 = 0
+    /// When to look at requests on a port that is down; nil while it is active.
+    var nextPortCheckNanoseconds: UInt64?
     /// Room for a batch of completions, and for the elements of one request.
     let completions: Block<HostCompletion>
     let elements: Block<vrdma_sge>

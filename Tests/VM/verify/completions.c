@@ -8,7 +8,7 @@
 #include <sched.h>
 #include <string.h>
 
-enum { POLL_BATCH = 16, TURNS_BETWEEN_LOOKS = 256, NAP_MILLISECONDS = 200 };
+enum { POLL_BATCH = 16, TURNS_BETWEEN_LOOKS = 256, NAP_MILLISECONDS = 200, LOST_MILLISECONDS = 10000 };
 
 static void push(struct group *group, struct expectation_queue *queue, struct expectation expectation)
 {
@@ -143,7 +143,7 @@ static bool sleep_for_event(struct session *session, struct group *group)
     // A lost event would only slow the program down; this makes it a failure.
     if (ready == 0) {
         count = drain_both(session, group);
-        if (count > 0 && poll_fd(session, group->channel->fd, NAP_MILLISECONDS) == 0) {
+        if (count > 0 && poll_fd(session, group->channel->fd, LOST_MILLISECONDS) == 0) {
             return fail(session, "a completion came to an armed queue, and no event");
         }
         return count >= 0;

@@ -68,6 +68,13 @@ static void begin_case(struct session *session, uint32_t pass, const char *title
     session->case_key = key_of_title(session, pass, title);
 }
 
+static void conclude(struct session *session, const char *title, bool ok)
+{
+    ok = end_case(session, ok);
+    report_case(session, title, ok);
+    if (!ok && session->options.stop) exit(1);
+}
+
 static uint32_t common_inline(const struct session *session)
 {
     uint32_t mine = session->mine.inline_bytes;
@@ -105,7 +112,7 @@ static void run_ranges(struct session *session, uint32_t pass, int operation)
         begin_case(session, pass, range.name);
         bool ok = operation == OP_FENCE ? run_fence(session, range.sizes, range.count)
                                         : run_transfers(session, operation, range.sizes, range.count);
-        report_case(session, range.name, end_case(session, ok));
+        conclude(session, range.name, ok);
     }
 }
 
@@ -123,7 +130,7 @@ static void run_errors(struct session *session, uint32_t pass)
             snprintf(title, sizeof title, "errors, side %d: %s", requester, error_case_name(i));
             begin_case(session, pass, title);
             bool ok = run_error(session, i, requester);
-            report_case(session, title, end_case(session, ok));
+            conclude(session, title, ok);
         }
     }
 }
@@ -145,7 +152,7 @@ static void run_single(struct session *session, uint32_t pass, int operation)
     case OP_FLUSH: ok = run_flush(session); break;
     default: ok = run_recover(session); break;
     }
-    report_case(session, name, end_case(session, ok));
+    conclude(session, name, ok);
 }
 
 static void run_pass(struct session *session, uint32_t pass)

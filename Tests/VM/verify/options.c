@@ -24,6 +24,7 @@ static const char usage[] =
     "  --port N            TCP port over which the sides agree (19875)\n"
     "  --unix PATH         listen at a Unix socket instead\n"
     "  --timeout SECONDS   limit of every wait (120); the connecting side's holds once they are connected\n"
+    "  --stop              end with the first case that failed\n"
     "  --verbose           progress on standard error\n"
     "  --json              a summary in JSON before the last line\n"
     "Of the side that connects:\n"
@@ -120,7 +121,8 @@ static const struct option long_options[] = {
     {"events", no_argument, NULL, 'e'},           {"mtu", required_argument, NULL, 'm'},
     {"timeout", required_argument, NULL, 't'},    {"memory", required_argument, NULL, 'M'},
     {"strict", no_argument, NULL, 'x'},           {"json", no_argument, NULL, 'j'},
-    {"verbose", no_argument, NULL, 'v'},         {"help", no_argument, NULL, 'h'},
+    {"verbose", no_argument, NULL, 'v'},          {"stop", no_argument, NULL, 'T'},
+    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
@@ -147,6 +149,7 @@ static void apply(struct options *options, int option, char *value)
     case 'x': plan->strict = 1; break;
     case 'j': options->json = true; break;
     case 'v': options->verbose = true; break;
+    case 'T': options->stop = true; break;
     case 'h':
         fputs(usage, stdout);
         exit(0);

@@ -46,6 +46,7 @@ struct options {
     int ib_port;
     int duration_seconds;
     bool events;
+    bool stop;
     bool verbose;
     bool json;
 };
