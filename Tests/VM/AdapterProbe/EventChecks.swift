@@ -96,8 +96,13 @@ extension AdapterProbe {
         try expect(bench.adapter.nextDeadlineNanoseconds == nil, "a deadline though nothing is awaited")
         for index in 0..<20 { try expect(bench.postReceive(pair.b, index: UInt32(index)), "receive not taken") }
         for index in 0..<20 {
-            try fallAsleep(bench)
-            try expect(bench.adapter.nextDeadlineNanoseconds == nil, "a deadline")
+            // The device is asked once whether it kept the receives; then nothing is looked at any more.
+            let end = MonotonicClock.nowNanoseconds + 10_000_000_000
+            repeat {
+                try fallAsleep(bench)
+            } while bench.adapter.nextDeadlineNanoseconds != nil
+                && MonotonicClock.nowNanoseconds < end
+            try expect(bench.adapter.nextDeadlineNanoseconds == nil, "a deadline that stays")
             try send(bench, pair, index: UInt32(index), solicited: false)
             try expect(isReadable(bench, milliseconds: 5000), "SEND \(index) woke nobody")
             _ = try (bench.nextCompletion(), bench.nextCompletion())
